@@ -1,0 +1,355 @@
+"""The command line: each function parses, calls and prints. Heavy imports stay inside the functions."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from kminer import __version__, places
+from kminer.errors import KminerError, UsageError
+
+if TYPE_CHECKING:
+    import sqlite3
+
+    from kminer.console import Terminal
+    from kminer.records import Source
+    from kminer.sources.git import Options, Summary
+
+EPILOG = """\b
+Exit codes: 0 done, 1 it failed (the message says what, where and what next),
+2 the command line or a file of yours is not understood, 130 interrupted.
+"""
+
+
+class _Group(click.Group):
+    """Turns kminer's errors into a message and an exit code; nothing else may exit."""
+
+    def invoke(self, context: click.Context) -> object:
+        """Run a command."""
+        try:
+            return super().invoke(context)
+        except KminerError as error:
+            _terminal(context).fail(str(error))
+            context.exit(error.exit_code)
+        except KeyboardInterrupt:
+            _terminal(context).fail("interrupted; run the same command again to go on.")
+            context.exit(130)
+        except BrokenPipeError:
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            context.exit(0)
+
+
+def _terminal(context: click.Context) -> Terminal:
+    from kminer.console import Terminal
+
+    return Terminal(int(context.find_root().params.get("verbose") or 0) - int(context.find_root().params.get("quiet") or 0))
+
+
+@click.group(cls=_Group, epilog=EPILOG, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.version_option(__version__, prog_name="kminer")
+@click.option("-v", "--verbose", count=True, help="Say more of what is done.")
+@click.option("-q", "--quiet", is_flag=True, help="Say nothing but results and errors.")
+@click.option("--db", type=click.Path(path_type=Path, dir_okay=False), envvar="KMINER_DB",
+              help="The database file.  [default: kminer.db in the user's data folder]")  # fmt: skip
+def main(verbose: int, quiet: bool, db: Path | None) -> None:
+    """Read every Linux and Docker change about container isolation, and ask where the research is.
+
+    \b
+    Begin with:  kminer sync demo          a small made-up history, no network
+                 kminer sync linux docker  the real ones
+                 kminer query              what can be asked
+    """
+
+
+def _database(context: click.Context) -> Path:
+    named = context.find_root().params.get("db")
+    return named if isinstance(named, Path) else places.default_database()
+
+
+def _open(context: click.Context) -> sqlite3.Connection:
+    from kminer.store import reader
+    from kminer.store.database import open_for_reading
+
+    db = open_for_reading(_database(context))
+    if reader.holds_demo(db):
+        message = "Demo data: a small history that kminer wrote from its catalogue, not the real one."
+        click.secho(message, fg="yellow", err=True)
+    return db
+
+
+@main.command()
+@click.argument("names", metavar="[SOURCE]...", nargs=-1)
+@click.option("--repo", "repos", metavar="SOURCE=PATH", multiple=True,
+              help="Read SOURCE from a clone you have (never written to); PATH `auto` means kminer's own clone.")  # fmt: skip
+@click.option("--jobs", "-j", type=click.IntRange(min=1), help="Processes.  [default: one a processor]")
+@click.option("--full", is_flag=True, help="Read the whole history anew.")
+@click.option("--since", metavar="TAG|DAY", help="Leave out commits that are in TAG, or older than DAY (YYYY-MM-DD).")
+@click.option("--json", "as_json", is_flag=True, help="Print the summary as JSON.")
+@click.pass_context
+def sync(
+    context: click.Context, names: tuple[str, ...], repos: tuple[str, ...], jobs: int | None, full: bool,
+    since: str | None, as_json: bool,
+) -> None:  # fmt: skip
+    """Bring the database up to date with SOURCEs.
+
+    Without a SOURCE: those marked as default (linux, docker). `demo` stands for the embedded demo history, which
+    has a database of its own. Without --repo, kminer keeps a bare clone without file contents in its cache folder.
+    An interrupted sync goes on where it stopped; the database changes only when a source was read whole.
+    """
+    from kminer.store.database import open_for_writing
+
+    terminal = _terminal(context)
+    sources, places_of = _chosen(names), _repositories(repos)
+    for name in places_of.keys() - {source.id for source in sources}:
+        raise UsageError(f"--repo names '{name}', which is not among the sources to sync.")
+    database = _database(context)
+    if context.find_root().params.get("db") is None and all(source.demo for source in sources):
+        database = database.with_name("demo.db")
+    summaries, failed = [], 0
+    with open_for_writing(database) as db:
+        for source in sources:
+            try:
+                summaries.append(_sync_one(source, db, database, _options(source, places_of, jobs, full, since), terminal))
+            except KminerError as error:
+                failed = max(failed, error.exit_code)
+                terminal.fail(str(error))
+    _show_summaries(terminal, summaries, database, as_json)
+    context.exit(failed)
+
+
+def _chosen(names: tuple[str, ...]) -> list[Source]:
+    from kminer import catalogue
+
+    sources = catalogue.load_sources()
+    chosen: list[Source] = []
+    for name in names or [source.id for source in sources.values() if source.default]:
+        chosen += [s for s in sources.values() if s.demo] if name == "demo" else [catalogue.find_source(name)]
+    if len({source.demo for source in chosen}) > 1:
+        raise UsageError("The demo has a database of its own.", next="Sync it alone: kminer sync demo.")
+    return list(dict.fromkeys(chosen))
+
+
+def _repositories(pairs: tuple[str, ...]) -> dict[str, str]:
+    for pair in pairs:
+        if "=" not in pair or not all(pair.split("=", 1)):
+            raise UsageError(f"--repo {pair}: write SOURCE=PATH, e.g. --repo linux=/path/to/linux.")
+    return dict(pair.split("=", 1) for pair in pairs)
+
+
+def _options(source: Source, repos: dict[str, str], jobs: int | None, full: bool, since: str | None) -> Options:
+    from kminer.history.walk import default_jobs
+    from kminer.sources.git import Options
+
+    where = repos.get(source.id)
+    return Options(
+        repository=Path(where).expanduser() if where and where != "auto" else None,
+        own_clone=where == "auto",
+        jobs=jobs or default_jobs(),
+        full=full,
+        since=since,
+    )
+
+
+def _sync_one(source: Source, db: sqlite3.Connection, database: Path, options: Options, terminal: Terminal) -> Summary:
+    from kminer.sources import KINDS
+    from kminer.store import reader
+
+    if source.kind not in KINDS:
+        raise UsageError(f"Source '{source.id}' is of kind '{source.kind}'; known are {', '.join(KINDS)}.", where=source.file)
+    demo = reader.holds_demo(db)
+    if demo is not None and demo != source.demo:
+        held, other = ("the demo", "real history") if demo else ("real history", "the demo")
+        raise UsageError(f"This database holds {held}; {other} has one of its own.", where=str(database),
+                         next="Name another file with --db.")  # fmt: skip
+    with terminal.progress() as progress:
+        return KINDS[source.kind](source, db, database, options, progress)
+
+
+def _show_summaries(terminal: Terminal, summaries: list[Summary], database: Path, as_json: bool) -> None:
+    from dataclasses import asdict
+
+    if as_json:
+        terminal.json([asdict(summary) for summary in summaries])
+        return
+    if terminal.verbosity < 0 or not summaries:
+        return
+    terminal.table(
+        ("source", "commits read", "matched", "new", "releases", "seconds", "per second", "notes"),
+        [
+            (s.source, f"{s.read:,}", f"{s.matched:,}", f"{s.new:,}", s.releases, f"{s.seconds:.1f}",
+             f"{s.read / s.seconds:,.0f}" if s.read else "", "; ".join(s.notes))
+            for s in summaries
+        ],
+    )  # fmt: skip
+    terminal.note(f"Database: {database}")
+
+
+@main.command()
+@click.argument("name", required=False)
+@click.option("--set", "settings", metavar="KEY=VALUE", multiple=True, help="Give a parameter its value.")
+@click.option("--format", "style", type=click.Choice(["table", "csv", "json", "jsonl", "md"]), default="table",
+              show_default=True)  # fmt: skip
+@click.option("--sql", "only_sql", is_flag=True, help="Show the query instead of running it.")
+@click.pass_context
+def query(context: click.Context, name: str | None, settings: tuple[str, ...], style: str, only_sql: bool) -> None:
+    """List the saved queries, or run the one called NAME (or the .sql file NAME).
+
+    Your own queries live in the folder queries/ of kminer's configuration folder. The database is only read.
+    """
+    from kminer import catalogue, queries
+
+    if name is None:
+        from kminer.console import show_queries
+
+        show_queries(_terminal(context), catalogue.load_queries().values())
+        return
+    saved = queries.find(name)
+    if only_sql:
+        click.echo(saved.sql)
+        return
+    values = _settings(settings)
+    queries.bind(saved, values)
+    if style != "table":
+        click.echo(queries.render(queries.run(_open(context), saved, values), style), nl=False)
+        return
+    terminal = _terminal(context)
+    answer = queries.run(_open(context), saved, values)
+    terminal.table(answer.columns, answer.rows, title=saved.title, note=f"{len(answer.rows):,} rows")
+
+
+def _settings(pairs: tuple[str, ...]) -> dict[str, str]:
+    for pair in pairs:
+        if "=" not in pair:
+            raise UsageError(f"--set {pair}: write KEY=VALUE.")
+    return dict(pair.split("=", 1) for pair in pairs)
+
+
+@main.command()
+@click.argument("prefix", metavar="ID")
+@click.option("--json", "as_json", is_flag=True, help="Print it as JSON.")
+@click.pass_context
+def show(context: click.Context, prefix: str, as_json: bool) -> None:
+    """Show all that is known of the change whose id begins with ID, with references in both directions."""
+    from dataclasses import asdict
+
+    from kminer.console import show_change
+    from kminer.store import reader
+
+    terminal = _terminal(context)
+    known = reader.find_change(_open(context), prefix)
+    if as_json:
+        terminal.json(asdict(known))
+    else:
+        show_change(terminal, known)
+
+
+@main.command()
+@click.argument("words", nargs=-1, required=True)
+@click.option("--source", help="Only this source.")
+@click.option("--limit", type=click.IntRange(min=1), default=20, show_default=True, help="Hits at most.")
+@click.option("--json", "as_json", is_flag=True, help="Print the hits as JSON.")
+@click.pass_context
+def search(context: click.Context, words: tuple[str, ...], source: str | None, limit: int, as_json: bool) -> None:
+    """Search titles and messages for WORDS, best hits first.
+
+    All words must occur; OR, NOT, prefix*, "a phrase" and NEAR(a b) work as in SQLite's FTS5.
+    """
+    from kminer.console import show_search
+    from kminer.store import reader
+
+    terminal = _terminal(context)
+    rows = reader.search(_open(context), " ".join(words), source, limit)
+    if as_json:
+        terminal.json(rows)
+    elif rows:
+        show_search(terminal, rows)
+    else:
+        terminal.note("Nothing found.")
+
+
+@main.command()
+@click.option("--json", "as_json", is_flag=True, help="Print them as JSON.")
+@click.pass_context
+def sources(context: click.Context, as_json: bool) -> None:
+    """List the sources and the state of each."""
+    from kminer import catalogue
+    from kminer.console import show_sources
+    from kminer.store import reader
+
+    terminal, states = _terminal(context), {}
+    if _database(context).exists():
+        states = {str(row["id"]): row for row in reader.list_sources(_open(context))}
+    if as_json:
+        terminal.json(list(states.values()))
+    else:
+        show_sources(terminal, catalogue.load_sources().values(), states)
+
+
+@main.command()
+@click.argument("source", required=False)
+@click.option("--rc", is_flag=True, help="Release candidates too.")
+@click.option("--json", "as_json", is_flag=True, help="Print them as JSON.")
+@click.pass_context
+def releases(context: click.Context, source: str | None, rc: bool, as_json: bool) -> None:
+    """List releases, of SOURCE or of all, with the number of changes each was the first to hold."""
+    from kminer.store import reader
+
+    terminal = _terminal(context)
+    rows = reader.list_releases(_open(context), source, rc)
+    if as_json:
+        terminal.json(rows)
+    else:
+        columns = ("source", "tag", "date", "changes", "previous")
+        terminal.table(columns, [[row[column] for column in columns] for row in rows])
+
+
+@main.command()
+@click.argument("name", required=False)
+@click.option("--set", "settings", metavar="KEY=VALUE", multiple=True, help="Give a parameter its value.")
+@click.option("--out", type=click.Path(path_type=Path, file_okay=False), default=Path("reports/out"),
+              show_default=True, help="Folder to write to.")  # fmt: skip
+@click.pass_context
+def report(context: click.Context, name: str | None, settings: tuple[str, ...], out: Path) -> None:
+    """List the reports, or write the one called NAME as Markdown with SVG pictures."""
+    from kminer import catalogue, reports
+
+    terminal = _terminal(context)
+    if name is None:
+        rows = [(known, reports.describe(file)) for known, file in catalogue.load_reports().items()]
+        terminal.table(("report", "why"), rows)
+        return
+    written = reports.write(_open(context), catalogue.find_report(name), _settings(settings), out)
+    terminal.say(str(written))
+
+
+@main.command()
+@click.pass_context
+def check(context: click.Context) -> None:
+    """Load every file of data/, queries/ and reports/, shipped and your own, and say what is wrong."""
+    from kminer import catalogue
+
+    terminal, failed = _terminal(context), 0
+    for folder, load in catalogue.CHECKS.items():
+        try:
+            loaded = load()
+        except KminerError as error:
+            failed = error.exit_code
+            terminal.fail(str(error))
+        else:
+            terminal.say(f"{folder}: {len(loaded)} good")  # type: ignore[arg-type]
+    context.exit(failed)
+
+
+@main.command()
+@click.argument("shell", type=click.Choice(["bash", "zsh", "fish"]))
+def completion(shell: str) -> None:
+    """Print the completion script for SHELL; e.g. kminer completion bash >> ~/.bashrc."""
+    from click.shell_completion import get_completion_class
+
+    kind = get_completion_class(shell)
+    assert kind is not None
+    click.echo(kind(main, {}, "kminer", "_KMINER_COMPLETE").source())

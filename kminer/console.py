@@ -1,0 +1,255 @@
+"""Everything shown on a terminal; the only user of rich."""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from collections.abc import Iterable, Mapping, Sequence
+from types import TracebackType
+from typing import TYPE_CHECKING, Any
+
+from rich.console import Console, Group
+from rich.progress import BarColumn, MofNCompleteColumn, TaskID, TextColumn, TimeRemainingColumn
+from rich.progress import Progress as Bars
+from rich.table import Table
+from rich.text import Text
+
+from kminer.foreign import inert
+from kminer.progress import Progress
+
+if TYPE_CHECKING:
+    from kminer.records import SavedQuery, Source
+    from kminer.store.reader import Known, Row
+
+WIDE = 10_000
+"""Columns assumed where output is no terminal: lines are then for other programs and never folded."""
+
+
+class Terminal:
+    """The terminal: results go to standard output, all else to standard error."""
+
+    def __init__(self, verbosity: int = 0) -> None:
+        piped = not sys.stdout.isatty()
+        self.verbosity = verbosity
+        self.out = Console(highlight=False, markup=False, width=WIDE if piped else None)
+        self.err = Console(highlight=False, markup=False, stderr=True)
+        self.piped = piped
+
+    def say(self, text: str, style: str = "") -> None:
+        """A line of result."""
+        self.out.print(Text(inert(text), style), soft_wrap=True)
+
+    def note(self, text: str, style: str = "dim") -> None:
+        """A line beside the result, unless -q was given."""
+        if self.verbosity >= 0:
+            self.err.print(Text(inert(text), style), soft_wrap=True)
+
+    def fail(self, text: str) -> None:
+        """An error, shown whatever the verbosity."""
+        self.err.print(Text("error: ", "bold red") + Text(inert(text)), soft_wrap=True)
+
+    def table(self, columns: Sequence[str], rows: Iterable[Sequence[object]], title: str = "", note: str = "") -> None:
+        """A table of values; numbers stand to the right."""
+        values = [[_cell(value) for value in row] for row in rows]
+        table = Table(title=inert(title) or None, caption=note or None, title_justify="left", caption_justify="left")
+        for index, column in enumerate(columns):
+            numeric = bool(values) and all(_is_number(row[index]) for row in values)
+            folds = column in ("title", "why", "snippet", "summary", "text") or column.endswith("_title")
+            table.add_column(
+                Text(column.replace("_", " ")),
+                justify="right" if numeric else "left",
+                overflow="fold",
+                no_wrap=numeric,
+                ratio=1 if folds and not self.piped else None,
+            )
+        for row in values:
+            table.add_row(*(Text(value) for value in row))
+        self.out.print(table)
+
+    def json(self, value: object) -> None:
+        """A JSON document."""
+        self.out.print(Text(json.dumps(value, indent=2, ensure_ascii=False, default=str)), soft_wrap=True)
+
+    def progress(self) -> TerminalProgress:
+        """Progress bars on standard error, gone when the work is done."""
+        return TerminalProgress(self)
+
+
+def _cell(value: object) -> str:
+    if value is None:
+        return ""
+    if isinstance(value, float):
+        return f"{value:,.1f}"
+    return inert(str(value), keep="")
+
+
+def _is_number(text: str) -> bool:
+    return not text or text.replace(",", "").replace(".", "", 1).lstrip("-").isdigit()
+
+
+class TerminalProgress(Progress):
+    """Shows stages as bars where standard error is a terminal, else as nothing but notes."""
+
+    def __init__(self, terminal: Terminal) -> None:
+        self._terminal = terminal
+        self._bars = Bars(
+            TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn(),
+            console=terminal.err, transient=True, disable=terminal.verbosity < 0 or not terminal.err.is_terminal,
+        )  # fmt: skip
+        self._task: TaskID | None = None
+        self._began = time.monotonic()
+
+    def __enter__(self) -> TerminalProgress:
+        self._bars.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._bars.stop()
+
+    def start(self, doing: str, total: int | None) -> None:
+        """Replace the bar by one for a new stage."""
+        if self._task is not None:
+            self._bars.remove_task(self._task)
+        self.detail(f"{time.monotonic() - self._began:6.2f} s  {doing}")
+        self._task = self._bars.add_task(inert(doing), total=total)
+
+    def advance(self, units: int) -> None:
+        """Move the bar on."""
+        if self._task is not None:
+            self._bars.advance(self._task, units)
+
+    def note(self, text: str) -> None:
+        """Print a line above the bar."""
+        self._terminal.note(text)
+
+    def detail(self, text: str) -> None:
+        """Print a line above the bar under -v."""
+        if self._terminal.verbosity > 0:
+            self._terminal.note(text)
+
+
+def show_queries(terminal: Terminal, queries: Iterable[SavedQuery]) -> None:
+    """The saved queries, a line each."""
+    terminal.table(
+        ("query", "why", "parameters"),
+        [
+            (query.name, query.why, ", ".join(_parameter(p.name, p.default) for p in query.parameters))
+            for query in queries
+        ],
+    )
+
+
+def _parameter(name: str, default: object) -> str:
+    return name + (" (must be given)" if default is None else f"={default}")
+
+
+def show_sources(terminal: Terminal, sources: Iterable[Source], states: Mapping[str, Row]) -> None:
+    """State of each source, synced or not."""
+    rows = []
+    for source in sources:
+        state = states.get(source.id, {})
+        newest = str(state.get("newest") or "")[:10]
+        rows.append(
+            (
+                source.id,
+                source.title,
+                state.get("synced_at") or "not yet synced",
+                _count(state.get("commits")),
+                _count(state.get("changes")),
+                state.get("newest_release"),
+                newest,
+                _extent(state),
+            )
+        )
+    terminal.table(
+        ("source", "title", "synced at", "commits", "changes", "newest release", "newest change", "extent"), rows
+    )
+
+
+def _extent(state: Mapping[str, Any]) -> str:
+    if not state:
+        return ""
+    parts = [f"since {state['since']}"] if state.get("since") else []
+    return ", ".join([*parts, "shallow clone"] if state.get("shallow") else parts) or "whole history"
+
+
+def _count(value: object) -> str:
+    return f"{value:,}" if isinstance(value, int) else ""
+
+
+def show_search(terminal: Terminal, rows: Sequence[Row]) -> None:
+    """Hits of a search, best first, with the words that matched set off."""
+    for row in rows:
+        head = Text.assemble(
+            (str(row["key"])[:12], "cyan"), f"  {row['date'] or '':10}  ", (f"{row['release'] or '-':14}", "green"),
+            f" {row['source']}  ", (inert(str(row["title"]) or "(no title)", keep=""), "bold"),
+        )  # fmt: skip
+        terminal.out.print(head, soft_wrap=True)
+        terminal.out.print(Text("    ") + _marked(str(row["snippet"])), soft_wrap=True)
+
+
+def _marked(snippet: str) -> Text:
+    text, style = Text(), ""
+    for part in (" ".join(snippet.split())).replace("\x02", "\x00\x02").replace("\x03", "\x00\x03").split("\x00"):
+        if part[:1] in ("\x02", "\x03"):
+            style, part = ("yellow" if part[0] == "\x02" else ""), part[1:]
+        text.append(inert(part, keep=""), style)
+    return text
+
+
+def show_change(terminal: Terminal, known: Known) -> None:
+    """All that is known of one change."""
+    change = known.change
+    facts = Table.grid(padding=(0, 2))
+    for name, value in _facts(known):
+        facts.add_row(Text(name, "dim"), Text(inert(value, keep="")))
+    message = Text(inert(str(change["text"]).strip("\n")))
+    parts: list[Any] = [Text(inert(str(change["title"]), keep="") or "(no title)", "bold"), facts, Text(""), message]
+    if known.paths:
+        parts += [Text("\nTracked files", "bold")]
+        parts += [Text(f"  {path['change']}  {inert(str(path['path']), keep='')}") for path in known.paths]
+    if known.references:
+        parts += [Text("\nRefers to", "bold"), *(_reference_line(row) for row in known.references)]
+    if known.referrers:
+        parts += [Text("\nReferred to by", "bold")]
+        parts += [
+            Text(f"  {row['type']:<12} {str(row['key'])[:12]}  {row['date']}  {inert(str(row['title']), keep='')}")
+            for row in known.referrers
+        ]
+    terminal.out.print(Group(*parts), soft_wrap=True)
+
+
+def _reference_line(row: Row) -> Text:
+    aim = ""
+    if row["title"] is not None:
+        aim = f"  {row['release'] or '-'}  {inert(str(row['title']), keep='')}"
+    return Text(f"  {row['type']:<12} {inert(str(row['value']), keep='')}{aim}")
+
+
+def _facts(known: Known) -> list[tuple[str, str]]:
+    change = known.change
+    facts = [
+        (str(change["type"]), str(change["key"])),
+        ("source", f"{change['source']} ({change['source_title']})"),
+        ("author", f"{change['author']} <{change['author_email']}>  {change['author_date']}"),
+        ("committer", f"{change['committer']} <{change['committer_email']}>  {change['committer_date']}"),
+        ("first rc", _release(change, "first_rc")),
+        ("first final", _release(change, "first_final")),
+        ("mechanisms", ", ".join(known.mechanisms) + " (by path)" if known.mechanisms else "none by path"),
+        ("matched by", str(change["matched_by"]).replace(" ", ", ")),
+        ("link", str(change["link"])),
+    ]
+    if not change["reachable"]:
+        facts.append(("unreachable", "no head or tag of the repository leads to this commit any more"))
+    others = [f"{p['role']}: {p['name']} <{p['email']}>" for p in known.people if p["role"] not in _SELF]
+    return facts + [("people" if index == 0 else "", other) for index, other in enumerate(others)]
+
+
+_SELF = ("author", "committer")
+
+
+def _release(change: Row, column: str) -> str:
+    return f"{change[column]} ({change[column + '_date']})" if change[column] else "none yet"

@@ -1,0 +1,1 @@
+"""Git: opening and cloning, the sharded walk, tracked paths, first releases."""

@@ -1,0 +1,136 @@
+"""kminer's own clones: bare and blobless, whole or not there."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import re
+import shutil
+import subprocess
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from kminer.errors import RepositoryError
+from kminer.history.repository import git_environment, git_program
+from kminer.progress import Progress
+from kminer.records import Source
+
+_PERCENT = re.compile(r"^(?:remote: )?(?P<doing>[A-Z][a-z ]+):\s+(?P<percent>\d+)%")
+_REFSPECS = ("+refs/heads/*:refs/heads/*", "+refs/tags/*:refs/tags/*")
+
+
+def update_clone(source: Source, target: Path, progress: Progress) -> Path:
+    """Make kminer's clone of `source` at `target`, or fetch what is new into it; returns its path.
+
+    A clone is made beside and moved into place when whole, so one that was interrupted is started over.
+    Tries the source's addresses in turn; raises RepositoryError with what each of them answered.
+    """
+    if not source.clone:
+        raise RepositoryError(
+            f"Source '{source.id}' names no address to clone from.",
+            where=source.file,
+            next=f"Give a clone you have: kminer sync {source.id} --repo {source.id}=/path/to/clone.",
+        )
+    target.parent.mkdir(parents=True, exist_ok=True)
+    with _alone(target):
+        if target.exists():
+            _fetch(source, target, progress)
+        else:
+            _clone(source, target, progress)
+    return target
+
+
+@contextlib.contextmanager
+def _alone(target: Path) -> Iterator[None]:
+    with Path(f"{target}.lock").open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise RepositoryError(
+                "Another kminer is cloning or fetching this repository.",
+                where=str(target),
+                next="Wait until it has ended, then run this again.",
+            ) from error
+        yield
+
+
+def _clone(source: Source, target: Path, progress: Progress) -> None:
+    unfinished = target.with_name(target.name + ".unfinished")
+    failures = []
+    for address in source.clone:
+        shutil.rmtree(unfinished, ignore_errors=True)
+        progress.note(f"Cloning {address} into {target}: commits and folders, no file contents ({source.download}).")
+        command = ["clone", "--bare", "--filter=blob:none", "--progress", address, str(unfinished)]
+        failure = _run(command, progress)
+        if failure is None:
+            _write_commit_graph(unfinished, progress)
+            unfinished.rename(target)
+            return
+        failures.append(f"{address}: {failure}")
+    shutil.rmtree(unfinished, ignore_errors=True)
+    raise _unreachable(source, failures)
+
+
+def _fetch(source: Source, target: Path, progress: Progress) -> None:
+    failures = []
+    for address in source.clone:
+        progress.detail(f"Fetching what is new from {address}.")
+        command = ["--git-dir", str(target), "fetch", "--prune", "--progress", "--filter=blob:none", address]
+        failure = _run([*command, *_REFSPECS], progress)
+        if failure is None:
+            _write_commit_graph(target, progress)
+            return
+        failures.append(f"{address}: {failure}")
+    raise _unreachable(source, failures)
+
+
+def _write_commit_graph(target: Path, progress: Progress) -> None:
+    """The commit graph makes listing several times faster; a clone without one works as well."""
+    failure = _run(["--git-dir", str(target), "commit-graph", "write", "--reachable"], progress)
+    if failure:
+        progress.detail(f"No commit graph was written: {failure}")
+
+
+def _unreachable(source: Source, failures: Sequence[str]) -> RepositoryError:
+    return RepositoryError(
+        f"Source '{source.id}' could not be cloned or fetched:\n         " + "\n         ".join(failures),
+        where=source.file,
+        next=f"Check the network, or give a clone you have: --repo {source.id}=/path/to/clone.",
+    )
+
+
+def _run(arguments: Sequence[str], progress: Progress) -> str | None:
+    """Run git, passing its percentages on; returns None, or the end of what it complained of."""
+    complaints: list[str] = []
+    with subprocess.Popen(
+        [git_program(), *arguments],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        env=git_environment() | {"GIT_NO_LAZY_FETCH": "0"},
+    ) as process:
+        assert process.stderr
+        stage, reached = "", 0
+        for line in _lines(process.stderr):
+            match = _PERCENT.match(line)
+            if match is None:
+                complaints.append(line)
+                continue
+            if match["doing"] != stage:
+                stage, reached = match["doing"], 0
+                progress.start(f"git: {stage.lower()}", 100)
+            progress.advance(int(match["percent"]) - reached)
+            reached = int(match["percent"])
+    if process.returncode == 0:
+        return None
+    return " ".join(complaints[-3:]) or f"git ended with status {process.returncode}"
+
+
+def _lines(stream: object) -> Iterator[str]:
+    """Lines that end in a carriage return or a line feed, as git writes its progress."""
+    pending = b""
+    while chunk := stream.read1(4096):  # type: ignore[attr-defined]
+        *lines, pending = re.split(rb"[\r\n]", pending + chunk)
+        yield from (line.decode(errors="replace").strip() for line in lines if line.strip())
+    if pending.strip():
+        yield pending.decode(errors="replace").strip()

@@ -1,0 +1,283 @@
+"""Which tracked paths differ between two trees, found by comparing tree ids from the top down."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterator
+from fnmatch import translate
+
+import pygit2
+
+from kminer.errors import RepositoryError
+from kminer.records import ChangedPath, TrackedPath
+
+_TREE = 0o040000
+_TYPE_BITS = 0o170000
+_GLOB = re.compile(r"[*?\[]")
+_LARGE = 4096
+_LONGEST_ENTRY = 6 + 1 + 255 + 1 + 20
+_MODES = {mode: int(mode, 8) for mode in (b"100644", b"100755", b"120000", b"160000", b"100664")}
+
+
+class _Node:
+    """A path component that matters: tracked itself, or on the way to something tracked."""
+
+    __slots__ = ("folder_only", "globs", "names", "needles", "tracked")
+
+    def __init__(self) -> None:
+        self.names: dict[str, _Node] = {}
+        self.globs: list[tuple[str, re.Pattern[str], _Node]] = []
+        self.tracked: TrackedPath | None = None
+        self.folder_only = False
+        self.needles: list[tuple[str, bytes]] = []
+
+    def prepare(self) -> None:
+        """Work out how what is tracked here stands in a tree object: (name, or "" for a glob, " name\\0" or " prefix")."""
+        exact = [(name, b" " + os.fsencode(name) + b"\0") for name in sorted(self.names)]
+        self.needles = exact + [("", b" " + os.fsencode(_GLOB.split(glob)[0])) for glob, _, _ in self.globs]
+        for node in (*self.names.values(), *(node for _, _, node in self.globs)):
+            node.prepare()
+
+    def child(self, name: str) -> _Node:
+        """The node below this one for `name`, a plain name or a glob; made when missing."""
+        if not _GLOB.search(name):
+            return self.names.setdefault(name, _Node())
+        for known, _, node in self.globs:
+            if known == name:
+                return node
+        node = _Node()
+        self.globs.append((name, re.compile(translate(name)), node))
+        return node
+
+    @property
+    def takes_files(self) -> bool:
+        """Whether a file may stand here, not only a folder."""
+        return self.tracked is not None and not self.folder_only
+
+    def match(self, name: str) -> _Node | None:
+        """The node that speaks for `name`: its own, or that of the first glob it fits."""
+        if name in self.names:
+            return self.names[name]
+        return next((node for _, pattern, node in self.globs if pattern.match(name)), None)
+
+
+_Entry = tuple[bytes, int, _Node]
+"""Id (20 bytes), mode and node of a tree's entry."""
+
+_Projection = dict[str, _Entry]
+"""What a node tracks in one tree, by name."""
+
+
+class TrackedPaths:
+    """Finds changes of a source's tracked paths between trees of one repository.
+
+    What was read of a tree is remembered until `forget` is called: neighbouring commits share most trees.
+    """
+
+    def __init__(self, repository: pygit2.Repository, paths: tuple[TrackedPath, ...]) -> None:
+        self._repository = repository
+        self._odb = repository.odb
+        self._root = _build(paths)
+        self._seen: dict[tuple[_Node, bytes], _Projection] = {}
+        self._last: dict[_Node, tuple[bytes, _Projection]] = {}
+
+    def forget(self) -> None:
+        """Free what was remembered of trees."""
+        self._seen.clear()
+        self._last.clear()
+
+    def present(self, tree: bytes) -> int:
+        """How many tracked paths (current or old names) exist in `tree`."""
+        return sum(1 for _ in self._walk(self._root, tree))
+
+    def _walk(self, node: _Node, tree: bytes) -> Iterator[_Entry]:
+        for entry in self._project(node, tree).values():
+            if entry[2].tracked is not None:
+                yield entry
+            else:
+                yield from self._walk(entry[2], entry[0])
+
+    def changes(self, old: bytes | None, new: bytes) -> list[ChangedPath]:
+        """Tracked files that differ from tree `old` (None: the empty tree) to tree `new`, sorted by path."""
+        found: list[ChangedPath] = []
+        self._compare(self._root, "", old, new, found)
+        return found
+
+    def _compare(
+        self, node: _Node, prefix: str, old: bytes | None, new: bytes | None, found: list[ChangedPath]
+    ) -> None:
+        before = self._project(node, old) if old else {}
+        after = self._project(node, new) if new else {}
+        if before == after:
+            return
+        for name in sorted(before.keys() | after.keys()):
+            was, now = before.get(name), after.get(name)
+            if was == now:
+                continue
+            child = (was or now)[2]  # type: ignore[index]
+            if child.tracked is not None:
+                found.extend(self._describe(prefix + name, child, was, now))
+            else:
+                self._compare(child, f"{prefix}{name}/", was and was[0], now and now[0], found)
+
+    def _project(self, node: _Node, tree_id: bytes) -> _Projection:
+        key = (node, tree_id)
+        if key not in self._seen:
+            self._seen[key] = self._read(node, self._raw_tree(tree_id))
+        return self._seen[key]
+
+    def _read(self, node: _Node, raw: bytes) -> _Projection:
+        """Neighbouring commits' folders differ in a few bytes: of a large one only what differs is searched."""
+        if len(raw) < _LARGE:
+            return dict(_entries(node, raw))
+        last, known = self._last.get(node, (b"", {}))
+        start, old_end, new_end = _difference(last, raw)
+        if 2 * max(old_end, new_end) - 2 * start > len(raw):
+            entries = dict(_entries(node, raw))
+        else:
+            start = max(0, start - _LONGEST_ENTRY)
+            entries = known.copy()
+            for name, _ in _entries(node, last[start : old_end + _LONGEST_ENTRY]):
+                entries.pop(name, None)
+            entries.update(_entries(node, raw[start : new_end + _LONGEST_ENTRY]))
+        self._last[node] = (raw, entries)
+        return entries
+
+    def _raw_tree(self, tree_id: bytes) -> bytes:
+        try:
+            return self._odb.read(tree_id.hex())[1]
+        except (KeyError, pygit2.GitError) as error:
+            raise RepositoryError(
+                f"Tree {tree_id.hex()} cannot be read: it is missing or corrupt ({error}).",
+                where=self._repository.path,
+                next="A partial clone must keep its trees: clone with --filter=blob:none (not tree:0); "
+                "if it does, run `git fsck` there.",
+            ) from error
+
+    def _describe(self, path: str, node: _Node, was: _Entry | None, now: _Entry | None) -> Iterator[ChangedPath]:
+        assert node.tracked is not None
+        if node.tracked.whole:
+            yield ChangedPath(path + "/", _letter(was, now), node.tracked.path)
+            return
+        old_folder, new_folder = _as_tree(was), _as_tree(now)
+        old_file, new_file = (None if old_folder else was), (None if new_folder else now)
+        if old_file or new_file:
+            yield ChangedPath(path, _letter(old_file, new_file), node.tracked.path)
+        if old_folder or new_folder:
+            for letter, name in self._diff(old_folder, new_folder):
+                yield ChangedPath(f"{path}/{name}", letter, self._owner(node, name).path)
+
+    def _owner(self, node: _Node, relative: str) -> TrackedPath:
+        owner = node.tracked
+        assert owner is not None
+        here: _Node | None = node
+        for part in relative.split("/"):
+            here = here.match(part) if here else None
+            owner = here.tracked if here and here.tracked else owner
+        return owner
+
+    def _diff(self, old: bytes | None, new: bytes | None) -> Iterator[tuple[str, str]]:
+        if old is None or new is None:
+            only = old or new
+            assert only is not None
+            diff = self._tree(only).diff_to_tree(swap=old is None)
+        else:
+            diff = self._tree(old).diff_to_tree(self._tree(new), flags=pygit2.enums.DiffOption.INCLUDE_TYPECHANGE)
+        for delta in diff.deltas:
+            yield delta.status_char(), delta.new_file.path or delta.old_file.path
+
+    def _tree(self, tree_id: bytes) -> pygit2.Tree:
+        self._raw_tree(tree_id)
+        tree = self._repository[tree_id.hex()]
+        assert isinstance(tree, pygit2.Tree)
+        return tree
+
+
+def _build(paths: tuple[TrackedPath, ...]) -> _Node:
+    root = _Node()
+    for tracked in paths:
+        for path in (tracked.path, *tracked.was):
+            node = root
+            for part in path.rstrip("/").split("/"):
+                node = node.child(part)
+            node.tracked = tracked
+            node.folder_only = path.endswith("/")
+    root.prepare()
+    return root
+
+
+def _entries(node: _Node, raw: bytes) -> Iterator[tuple[str, _Entry]]:
+    """What `node` tracks in a tree object, or in a stretch of one that may begin and end within an entry.
+
+    The raw bytes are searched, since making an object of an entry costs ten times more; a name counts only
+    behind one of git's modes, so that an id's bytes are never taken for one.
+    """
+    position, find = 0, raw.find
+    for name, needle in node.needles:
+        if not name:
+            yield from _glob_entries(node, raw, needle)
+            continue
+        found = find(needle, position)
+        if found < 0 and position:
+            found = find(needle)
+        while found >= 0 and not (mode := _mode_before(raw, found)):
+            found = find(needle, found + 1)
+        if found < 0:
+            continue
+        position = found + len(needle)
+        child = node.names[name]
+        if (mode == _TREE or child.takes_files) and position + 20 <= len(raw):
+            yield name, (raw[position : position + 20], mode, child)
+
+
+def _glob_entries(node: _Node, raw: bytes, needle: bytes) -> Iterator[tuple[str, _Entry]]:
+    found = raw.find(needle)
+    while found >= 0:
+        mode, end = _mode_before(raw, found), raw.find(b"\0", found)
+        if mode and 0 <= end <= len(raw) - 21:
+            name = os.fsdecode(raw[found + 1 : end])
+            child = None if name in node.names else node.match(name)
+            if child is not None and (mode == _TREE or child.takes_files):
+                yield name, (raw[end + 1 : end + 21], mode, child)
+            found = end + 20
+        found = raw.find(needle, found + 1)
+
+
+def _mode_before(raw: bytes, position: int) -> int:
+    """The mode that ends at `position`, or 0 where no entry has its name there."""
+    if raw[position - 5 : position] == b"40000":
+        return _TREE
+    return _MODES.get(raw[position - 6 : position], 0)
+
+
+def _difference(old: bytes, new: bytes) -> tuple[int, int, int]:
+    """Where two byte strings differ: first place, end of it in `old`, end of it in `new`."""
+    shorter = min(len(old), len(new))
+    same, most = 0, shorter
+    while same < most:
+        middle = (same + most + 1) // 2
+        if old[same:middle] == new[same:middle]:
+            same = middle
+        else:
+            most = middle - 1
+    tail, most = 0, shorter - same
+    while tail < most:
+        middle = (tail + most + 1) // 2
+        if old[len(old) - middle : len(old) - tail] == new[len(new) - middle : len(new) - tail]:
+            tail = middle
+        else:
+            most = middle - 1
+    return same, len(old) - tail, len(new) - tail
+
+
+def _as_tree(entry: _Entry | None) -> bytes | None:
+    return entry[0] if entry and entry[1] == _TREE else None
+
+
+def _letter(was: _Entry | None, now: _Entry | None) -> str:
+    if was is None:
+        return "A"
+    if now is None:
+        return "D"
+    return "M" if was[1] & _TYPE_BITS == now[1] & _TYPE_BITS else "T"

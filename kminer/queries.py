@@ -1,0 +1,135 @@
+"""Runs a saved query against the database, which it can only read."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import re
+import sqlite3
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from kminer import catalogue
+from kminer.errors import QueryError, UsageError
+from kminer.foreign import markdown
+from kminer.records import SavedQuery
+
+Value = str | int | None
+_ALLOWED = {
+    sqlite3.SQLITE_SELECT, sqlite3.SQLITE_READ, sqlite3.SQLITE_FUNCTION, sqlite3.SQLITE_RECURSIVE,
+}  # fmt: skip
+FORMATS = ("table", "csv", "json", "jsonl", "md")
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """A query's columns and rows."""
+
+    columns: tuple[str, ...]
+    rows: tuple[tuple[object, ...], ...]
+
+    def dicts(self) -> Iterator[dict[str, object]]:
+        """The rows as dictionaries."""
+        return (dict(zip(self.columns, row, strict=True)) for row in self.rows)
+
+
+def find(name: str) -> SavedQuery:
+    """The query `name`: a saved one's name, or the path of an .sql file."""
+    file = Path(name)
+    if file.suffix == ".sql":
+        if not file.exists():
+            raise UsageError("There is no such query file.", where=name)
+        return catalogue.read_query(file)
+    return catalogue.find_query(name)
+
+
+def bind(query: SavedQuery, settings: Mapping[str, str | int]) -> dict[str, Value]:
+    """Values of all the query's parameters. Raises UsageError for one missing, unknown, or no number."""
+    known = {parameter.name: parameter for parameter in query.parameters}
+    for name in settings:
+        if name not in known:
+            listed = ", ".join(known) or "none"
+            raise UsageError(f"Query '{query.name}' has no parameter '{name}'.", where=f"its parameters: {listed}")
+    values: dict[str, Value] = {}
+    for name, parameter in known.items():
+        value: Value = settings.get(name, parameter.default)
+        if value is None:
+            raise UsageError(
+                f"Query '{query.name}' needs --set {name}=...: {parameter.about}", next=f"kminer query {query.name} --help"
+            )
+        if isinstance(parameter.default, int) and isinstance(value, str):
+            if not re.fullmatch(r"-?\d{1,18}", value):
+                raise UsageError(f"--set {name}={value}: this must be a whole number ({parameter.about}).")
+            value = int(value)
+        values[name] = value
+    return values
+
+
+def run(db: sqlite3.Connection, query: SavedQuery, settings: Mapping[str, str | int]) -> Answer:
+    """Run `query` with `settings`. Raises QueryError if it is no single reading statement, or fails."""
+    values = bind(query, settings)
+    denied: list[str] = []
+    db.set_authorizer(_guard(denied))
+    try:
+        cursor = db.execute(query.sql, values)
+        rows = tuple(tuple(row) for row in cursor)
+    except (sqlite3.Error, sqlite3.Warning) as error:
+        why = f"it may only read ({denied[0]})" if denied else str(error)
+        raise QueryError(
+            f"Query '{query.name}' failed: {why}.", where=query.file, next=f"kminer query {query.name} --sql shows it."
+        ) from error
+    finally:
+        db.set_authorizer(None)
+    if cursor.description is None:
+        raise QueryError(f"Query '{query.name}' is no question: it returns nothing.", where=query.file)
+    return Answer(tuple(column[0] for column in cursor.description), rows)
+
+
+def _guard(denied: list[str]):  # type: ignore[no-untyped-def]
+    """An authorizer that lets a statement read and nothing else."""
+
+    def check(action: int, first: str | None, second: str | None, _database: str | None, _view: str | None) -> int:
+        if action in _ALLOWED:
+            return sqlite3.SQLITE_OK
+        denied.append(f"action {action} {first or ''} {second or ''}".strip())
+        return sqlite3.SQLITE_DENY
+
+    return check
+
+
+def render(answer: Answer, style: str) -> str:
+    """The answer as csv, json, jsonl or md (a Markdown table)."""
+    if style == "csv":
+        return _csv(answer)
+    if style == "json":
+        return json.dumps(list(answer.dicts()), indent=2, ensure_ascii=False) + "\n"
+    if style == "jsonl":
+        return "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in answer.dicts())
+    return markdown_table(answer.columns, answer.rows)
+
+
+def _csv(answer: Answer) -> str:
+    text = io.StringIO()
+    table = csv.writer(text, lineterminator="\n")
+    table.writerow(answer.columns)
+    table.writerows(answer.rows)
+    return text.getvalue()
+
+
+def markdown_table(columns: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
+    """A Markdown table; numbers stand to the right, foreign text shows as written."""
+    numeric = [all(isinstance(row[index], int | float | None) for row in rows) for index in range(len(columns))]
+    lines = ["| " + " | ".join(column.replace("_", " ") for column in columns) + " |"]
+    lines.append("|" + "|".join(" ---: " if right else " --- " for right in numeric) + "|")
+    lines += ["| " + " | ".join(_cell(value) for value in row) + " |" for row in rows]
+    return "\n".join(lines) + "\n"
+
+
+def _cell(value: object) -> str:
+    if value is None:
+        return ""
+    if isinstance(value, float):
+        return f"{value:.1f}"
+    return markdown(str(value))

@@ -1,0 +1,204 @@
+"""The nouns of kminer as plain, immutable records."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta, timezone
+
+
+@dataclass(frozen=True, slots=True)
+class Moment:
+    """A git timestamp: `seconds` since 1970 in UTC and the writer's `offset` as git spells it, e.g. "+0200"."""
+
+    seconds: int
+    offset: str = "+0000"
+
+    def utc(self) -> str | None:
+        """ISO 8601 in UTC ("2010-05-27T12:30:11Z"); None outside the years 1 to 9999."""
+        moment = _datetime(self.seconds)
+        return moment.strftime("%Y-%m-%dT%H:%M:%SZ").zfill(20) if moment else None
+
+    def local(self) -> str:
+        """ISO 8601 with the writer's offset; git's own "@seconds offset" where a calendar has no such date."""
+        moment = _datetime(self.seconds)
+        match = re.fullmatch(r"([+-])(\d\d)(\d\d)", self.offset)
+        if moment is None or match is None or int(match[2]) > 23 or int(match[3]) > 59:
+            return f"@{self.seconds} {self.offset}"
+        shift = timedelta(hours=int(match[2]), minutes=int(match[3]))
+        try:
+            return moment.astimezone(timezone(-shift if match[1] == "-" else shift)).isoformat()
+        except OverflowError:
+            return f"@{self.seconds} {self.offset}"
+
+
+def _datetime(seconds: int) -> datetime | None:
+    try:
+        return datetime(1970, 1, 1, tzinfo=UTC) + timedelta(seconds=seconds)
+    except OverflowError:
+        return None
+
+
+@dataclass(frozen=True, slots=True)
+class Person:
+    """Somebody named by a change: `role` is author, committer, or a trailer's ("reviewed-by")."""
+
+    role: str
+    name: str
+    email: str
+
+
+@dataclass(frozen=True, slots=True)
+class ChangedPath:
+    """A tracked file (or whole folder) a commit changed.
+
+    `change` is A (added), M (modified), D (deleted) or T (type or mode changed);
+    `tracked` is the entry of the source file that covers the path.
+    """
+
+    path: str
+    change: str
+    tracked: str
+
+
+@dataclass(frozen=True, slots=True)
+class Reference:
+    """A typed pointer inside a change's text.
+
+    `type` is fixes, reverts, backport-of, link, message-id, closes, pull-request, issue, cve or stable;
+    `value` is what the text says; `target` is the full commit id it means, where the repository knows one.
+    """
+
+    type: str
+    value: str
+    target: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """What a source yields: a commit, a merge, a maintainer's pull summary.
+
+    `text` is the whole message as written; `encoding` is how its bytes were read, so that they can be had again.
+    `matched_by` names why it is a candidate: "path", "words", or both.
+    """
+
+    type: str
+    key: str
+    title: str
+    text: str
+    encoding: str
+    authored: Moment
+    committed: Moment
+    people: tuple[Person, ...] = ()
+    paths: tuple[ChangedPath, ...] = ()
+    references: tuple[Reference, ...] = ()
+    matched_by: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class TrackedPath:
+    """A file, folder (ends in "/") or glob a source watches, with its old names and the mechanisms it belongs to.
+
+    `whole` records a change of the folder as one row instead of a row a file.
+    """
+
+    path: str
+    was: tuple[str, ...] = ()
+    mechanisms: tuple[str, ...] = ()
+    about: str = ""
+    whole: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """One place changes come from, as its file in data/sources/ describes it.
+
+    `repository` is its owner/name on a code host, where `#n` in a message means an issue or pull request of
+    its own; `repository_was` are names it had before.
+    """
+
+    id: str
+    kind: str
+    project: str
+    title: str
+    homepage: str = ""
+    default: bool = False
+    demo: bool = False
+    clone: tuple[str, ...] = ()
+    download: str = "unknown size"
+    commit_url: str = ""
+    issue_url: str = ""
+    repository: str = ""
+    repository_was: tuple[str, ...] = ()
+    ignore_refs: tuple[str, ...] = ()
+    words: tuple[str, ...] = ()
+    tag_pattern: str = ""
+    series_pattern: str = ""
+    pull_title: str = ""
+    paths: tuple[TrackedPath, ...] = ()
+    file: str = field(default="", compare=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Release:
+    """A named version: `kind` is final or rc, `position` its rank among the source's releases, oldest version 0.
+
+    `previous` is the tag of the highest release that this one contains.
+    """
+
+    tag: str
+    version: str
+    kind: str
+    series: str
+    position: int
+    commit: str
+    date: Moment
+    previous: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Feature:
+    """A kernel or engine capability of the catalogue: what it is, and since which release."""
+
+    id: str
+    project: str
+    area: str
+    title: str
+    summary: str
+    mechanisms: tuple[str, ...]
+    since: str | None
+    confidence: str
+    commits: tuple[tuple[str, str], ...] = ()
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ReleaseDate:
+    """When the catalogue says a version was released: `date` is ISO 8601 (a day)."""
+
+    project: str
+    version: str
+    tag: str
+    date: str
+    confidence: str
+
+
+@dataclass(frozen=True, slots=True)
+class Parameter:
+    """A parameter of a saved query: `default` None means it must be given; a whole number stays one."""
+
+    name: str
+    default: str | int | None
+    about: str
+
+
+@dataclass(frozen=True, slots=True)
+class SavedQuery:
+    """One question in SQL with its head: title, why one would ask it, parameters."""
+
+    name: str
+    title: str
+    why: str
+    parameters: tuple[Parameter, ...]
+    sql: str
+    file: str

@@ -1,0 +1,326 @@
+"""A git history as a source: plan what to read, walk it, store it in one transaction."""
+
+from __future__ import annotations
+
+import hashlib
+import sqlite3
+import time
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import UTC, date, datetime
+from pathlib import Path
+
+import pygit2
+
+from kminer import places
+from kminer.errors import RepositoryError, UsageError
+from kminer.history import repository as git
+from kminer.history.clone import update_clone
+from kminer.history.lineage import NONE, Lineage, find_releases, trace
+from kminer.history.tracked import TrackedPaths
+from kminer.history.walk import SHARD_SIZE, Shard, walk
+from kminer.progress import Progress
+from kminer.records import Change, Release, Source
+from kminer.sources.staging import Staging
+from kminer.store import reader, writer
+
+READER_VERSION = "1"
+"""Part of a source's definition: raised when commits are read differently, so that histories are read anew."""
+
+LIKENESS = 0.1
+"""A clone is of the source when at least this share of its tracked paths exists at some head or release."""
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """How to sync: where the clone is, how many processes, whether to read all anew.
+
+    `repository` None means the clone of last time, or kminer's own; `own_clone` means kminer's own.
+    `since` is a tag or a day (YYYY-MM-DD): older commits are not read.
+    """
+
+    repository: Path | None = None
+    own_clone: bool = False
+    jobs: int = 1
+    full: bool = False
+    since: str | None = None
+
+
+@dataclass(slots=True)
+class Summary:
+    """What one sync did. `read` and `matched` count commits, `new` changes that the store did not hold."""
+
+    source: str
+    location: str
+    read: int = 0
+    matched: int = 0
+    new: int = 0
+    unreachable: int = 0
+    dropped: int = 0
+    releases: int = 0
+    seconds: float = 0.0
+    notes: list[str] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
+class _Plan:
+    """What to read: commits reachable from `tips` and not from `base`; `anew` if first releases are to be redone."""
+
+    refs: list[git.Ref]
+    definition: str
+    boundary: frozenset[bytes]
+    base: tuple[str, ...]
+    since: str | None
+    anew: bool
+    whole: bool
+
+    @property
+    def tips(self) -> list[str]:
+        return sorted({ref.commit for ref in self.refs if ref.commit})
+
+
+def sync(source: Source, db: sqlite3.Connection, database: Path, options: Options, progress: Progress) -> Summary:
+    """Bring the store up to the source's present state; interrupted, the next call goes on where it stopped.
+
+    Raises RepositoryError or StoreError; the store is then as it was.
+    """
+    started = time.monotonic()
+    repository = git.open_repository(_locate(source, db, options, progress))
+    summary = Summary(source.id, repository.path)
+    plan = _plan(source, db, repository, options, summary)
+    if plan is None:
+        summary.notes.append("nothing new")
+    else:
+        _carry_out(plan, source, db, database, repository, options, progress, summary)
+    summary.seconds = time.monotonic() - started
+    return summary
+
+
+def _locate(source: Source, db: sqlite3.Connection, options: Options, progress: Progress) -> Path:
+    if options.repository is not None:
+        return options.repository
+    own = places.cache() / "clones" / f"{source.id}.git"
+    row, _ = reader.get_cursor(db, source.id)
+    before = Path(str(row["location"])) if row and row["location"] and not options.own_clone else own
+    if before.resolve() == own.resolve():
+        return update_clone(source, own, progress)
+    if not before.exists():
+        raise RepositoryError(
+            f"The clone that '{source.id}' was read from is gone.",
+            where=str(before),
+            next=f"Say where it is now with --repo {source.id}=PATH, or --repo {source.id}=auto for kminer's own clone.",
+        )
+    progress.detail(f"{source.id}: reading {before}, as last time.")
+    return before
+
+
+def _plan(
+    source: Source, db: sqlite3.Connection, repository: pygit2.Repository, options: Options, summary: Summary
+) -> _Plan | None:
+    """What has to be read, or None if nothing has changed."""
+    refs = git.read_refs(repository, source.ignore_refs)
+    if not any(ref.commit for ref in refs):
+        raise RepositoryError(
+            "This repository has no heads and no tags: it is empty, or its clone was never finished.",
+            where=repository.path,
+            next="Clone it again, or name another with --repo.",
+        )
+    row, cursor = reader.get_cursor(db, source.id)
+    definition, boundary = _definition(source), git.shallow_boundary(repository)
+    since = options.since or (str(row["since"]) if row and row["since"] and not options.full else None)
+    _check_likeness(source, repository, refs)
+    if row is not None:
+        _check_same_history(source, db, repository, cursor)
+    known = row is not None and not options.full and row["definition"] == definition and row["since"] == since
+    if known and cursor == {ref.name: (ref.object_id, ref.commit) for ref in refs}:
+        return None
+    if row is not None and row["definition"] != definition:
+        summary.notes.append("the source's file has changed: its history is read anew")
+    if boundary:
+        summary.notes.append("the clone is shallow: what lies before its cut is not seen, first releases hold for the rest")
+    old_tips = tuple(sorted({commit for _, commit in cursor.values() if commit and commit in repository}))
+    return _Plan(
+        refs=refs,
+        definition=definition,
+        boundary=boundary,
+        base=old_tips if known else (),
+        since=since,
+        anew=not known or _tags(cursor) != _tags({ref.name: (ref.object_id, ref.commit) for ref in refs}),
+        whole=not known,
+    )
+
+
+def _definition(source: Source) -> str:
+    facts = (READER_VERSION, source.paths, source.words, source.tag_pattern, source.series_pattern,
+             source.pull_title, source.ignore_refs, source.repository, source.repository_was)  # fmt: skip
+    return hashlib.sha256(repr(facts).encode()).hexdigest()[:12]
+
+
+def _tags(refs: dict[str, tuple[str, str | None]]) -> dict[str, str | None]:
+    return {name: commit for name, (_, commit) in refs.items() if name.startswith("refs/tags/")}
+
+
+def _check_likeness(source: Source, repository: pygit2.Repository, refs: Sequence[git.Ref]) -> None:
+    """Refuse a clone of something else before anything is read from it."""
+    tracked = TrackedPaths(repository, source.paths)
+    wanted = max(1, int(len(source.paths) * LIKENESS))
+    commits = list(dict.fromkeys(ref.commit for ref in refs if ref.commit))
+    most = 0
+    for commit in [*commits[:20], *commits[-20:]]:
+        tree = repository[commit].peel(pygit2.Tree)
+        most = max(most, tracked.present(tree.id.raw))
+        if most >= wanted:
+            return
+    raise RepositoryError(
+        f"This does not look like {source.title}: of {len(source.paths)} tracked paths, {most} exist in it.",
+        where=repository.path,
+        next=f"Check the path given with --repo {source.id}=...; {source.file} names the tracked paths.",
+    )
+
+
+def _check_same_history(
+    source: Source, db: sqlite3.Connection, repository: pygit2.Repository, cursor: dict[str, tuple[str, str | None]]
+) -> None:
+    """Refuse another history under the same name: its commits would stand beside the first one's."""
+    known = {commit for _, commit in cursor.values() if commit} | reader.get_sample_keys(db, source.id)
+    if not any(key in repository for key in known):
+        raise RepositoryError(
+            f"This clone shares no commit with the history of '{source.id}' that the database holds.",
+            where=repository.path,
+            next="It is a clone of something else, or rewritten: use a new database with --db for it.",
+        )
+
+
+def _carry_out(
+    plan: _Plan, source: Source, db: sqlite3.Connection, database: Path, repository: pygit2.Repository,
+    options: Options, progress: Progress, summary: Summary,
+) -> None:  # fmt: skip
+    releases = find_releases(repository, plan.refs, source)
+    progress.start(f"{source.id}: listing commits", None)
+    lost = _lost(plan, db, source, repository)
+    lineage = trace(git.list_commits(repository.path, plan.tips), releases) if plan.anew or lost else None
+    commits = _commits_to_read(plan, repository, lineage)
+    shards = [
+        Shard(repository.path, bytes(commits[start : start + 20 * SHARD_SIZE]), source, plan.boundary)
+        for start in range(0, len(commits), 20 * SHARD_SIZE)
+    ]
+    staging = Staging(database, source.id, _fingerprint(plan, commits))
+    staging.open()
+    summary.read = len(commits) // 20
+    _walk(shards, staging, options.jobs, progress, f"{source.id}: reading commits")
+    progress.start(f"{source.id}: storing", None)
+    _store(plan, source, db, repository, staging.load(len(shards)), releases, lineage, summary)
+    staging.close()
+
+
+def _commits_to_read(plan: _Plan, repository: pygit2.Repository, lineage: Lineage | None) -> bytes | bytearray:
+    if lineage is not None and not plan.base and plan.since is None:
+        return lineage.ids
+    exclude, after = list(plan.base), None
+    if plan.since is not None:
+        day = _day(plan.since)
+        if day is None:
+            exclude.append(_tagged(plan, plan.since))
+        after = day
+    listed = git.list_commits(repository.path, plan.tips, exclude, after)
+    return b"".join(ids[0] for ids in listed)
+
+
+def _day(text: str) -> str | None:
+    try:
+        return date.fromisoformat(text).isoformat()
+    except ValueError:
+        return None
+
+
+def _tagged(plan: _Plan, name: str) -> str:
+    for ref in plan.refs:
+        if ref.tag == name and ref.commit:
+            return ref.commit
+    raise UsageError(f"--since {name} is neither a day (YYYY-MM-DD) nor a tag of this repository.")
+
+
+def _lost(plan: _Plan, db: sqlite3.Connection, source: Source, repository: pygit2.Repository) -> bool:
+    """Whether something that the store holds may no longer be reachable: a head was forced, deleted or collected."""
+    if plan.boundary:
+        return False
+    _, cursor = reader.get_cursor(db, source.id)
+    old = {commit for _, commit in cursor.values() if commit}
+    gone = [commit for commit in old if commit not in repository]
+    there = sorted(old.difference(gone, plan.tips))
+    if gone:
+        return True
+    return bool(there) and next(git.list_commits(repository.path, there, plan.tips), None) is not None
+
+
+def _fingerprint(plan: _Plan, commits: bytes | bytearray) -> str:
+    digest = hashlib.sha256(f"{plan.definition} {SHARD_SIZE} ".encode())
+    digest.update(commits)
+    return digest.hexdigest()[:16]
+
+
+def _walk(shards: list[Shard], staging: Staging, jobs: int, progress: Progress, doing: str) -> None:
+    done = staging.done()
+    waiting = [index for index in range(len(shards)) if index not in done]
+    progress.start(doing, sum(len(shard.commits) for shard in shards) // 20)
+    progress.advance(sum(len(shards[index].commits) for index in done if index < len(shards)) // 20)
+
+    def keep(position: int, changes: list[Change]) -> None:
+        index = waiting[position]
+        staging.save(index, changes)
+        progress.advance(len(shards[index].commits) // 20)
+
+    walk([shards[index] for index in waiting], jobs, keep)
+
+
+def _store(
+    plan: _Plan, source: Source, db: sqlite3.Connection, repository: pygit2.Repository,
+    shards: Iterator[list[Change]], releases: Sequence[Release], lineage: Lineage | None, summary: Summary,
+) -> None:  # fmt: skip
+    row, _ = reader.get_cursor(db, source.id)
+    db.execute("BEGIN IMMEDIATE")
+    try:
+        writer.save_source(db, source)
+        for changes in shards:
+            summary.matched += len(changes)
+            summary.new += writer.save_changes(db, source.id, plan.definition, changes)
+        if lineage is not None:
+            _store_lineage(plan, source, db, releases, lineage, summary)
+        facts: dict[str, object] = {
+            "location": repository.path,
+            "definition": plan.definition,
+            "since": plan.since,
+            "shallow": int(bool(plan.boundary)),
+            "commits": len(lineage) if lineage else int(str(row["commits"] if row else 0)) + summary.read,
+            "synced_at": datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
+        }
+        writer.save_cursor(db, source.id, ((r.name, r.object_id, r.commit) for r in plan.refs), facts)
+        writer.optimise(db)
+        db.execute("COMMIT")
+    except BaseException:
+        if db.in_transaction:
+            db.execute("ROLLBACK")
+        raise
+    summary.releases = len(releases)
+
+
+def _store_lineage(
+    plan: _Plan, source: Source, db: sqlite3.Connection, releases: Sequence[Release], lineage: Lineage,
+    summary: Summary,
+) -> None:  # fmt: skip
+    tags = [release.tag for release in releases]
+    below = {above: tags[position] for above, position in lineage.previous.items()}
+    writer.save_releases(db, source.id, [replace(r, previous=below.get(r.position)) for r in releases])
+    found = list(_named(lineage.of({bytes.fromhex(key) for key in reader.get_keys(db, source.id)}), tags))
+    writer.save_first_releases(db, source.id, found)
+    if not plan.boundary:
+        summary.unreachable = writer.mark_reachable(db, source.id, {key for key, _, _ in found})
+    if plan.whole and plan.since is None:
+        summary.dropped = writer.drop_unmatched(db, source.id, plan.definition)
+
+
+def _named(
+    rows: Iterable[tuple[bytes, int, int]], tags: Sequence[str]
+) -> Iterator[tuple[str, str | None, str | None]]:
+    for key, final, rc in rows:
+        yield key.hex(), None if rc == NONE else tags[rc], None if final == NONE else tags[final]

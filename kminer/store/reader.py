@@ -1,0 +1,176 @@
+"""Answers about single changes, sources and releases."""
+
+from __future__ import annotations
+
+import re
+import sqlite3
+from dataclasses import dataclass
+
+from kminer.errors import QueryError, UsageError
+
+Row = dict[str, object]
+
+
+def _all(db: sqlite3.Connection, sql: str, *parameters: object) -> list[Row]:
+    cursor = db.execute(sql, parameters)
+    names = [column[0] for column in cursor.description]
+    return [dict(zip(names, row, strict=True)) for row in cursor]
+
+
+def holds_demo(db: sqlite3.Connection) -> bool | None:
+    """Whether the database is the demo's; None when it holds nothing yet."""
+    row = db.execute("SELECT max(demo) FROM sources WHERE synced_at IS NOT NULL").fetchone()
+    return None if row[0] is None else bool(row[0])
+
+
+def list_sources(db: sqlite3.Connection) -> list[Row]:
+    """State of each source in the store."""
+    return _all(
+        db,
+        """
+        SELECT s.*, (SELECT count(*) FROM changes c WHERE c.source = s.id) AS changes,
+               (SELECT count(*) FROM releases r WHERE r.source = s.id) AS releases,
+               (SELECT r.tag FROM releases r WHERE r.source = s.id ORDER BY position DESC LIMIT 1) AS newest_release
+        FROM sources s WHERE s.synced_at IS NOT NULL ORDER BY s.id
+        """,
+    )
+
+
+def list_releases(db: sqlite3.Connection, source: str | None, candidates: bool) -> list[Row]:
+    """Releases with their number of changes, oldest first."""
+    return _all(
+        db,
+        """
+        SELECT r.source, r.tag, r.version, r.kind, date(r.date) AS date, r.previous,
+               (SELECT count(*) FROM changes c WHERE c.source = r.source
+                AND ((r.kind = 'final' AND c.first_final = r.tag) OR (r.kind = 'rc' AND c.first_rc = r.tag))) AS changes
+        FROM releases r
+        WHERE (?1 IS NULL OR r.source = ?1) AND (?2 OR r.kind = 'final')
+        ORDER BY r.source, r.position
+        """,
+        source,
+        candidates,
+    )
+
+
+def get_cursor(db: sqlite3.Connection, source: str) -> tuple[Row | None, dict[str, tuple[str, str | None]]]:
+    """The source's row (None before its first sync) and its references: name -> (object, commit)."""
+    rows = _all(db, "SELECT * FROM sources WHERE id = ? AND synced_at IS NOT NULL", source)
+    refs = db.execute("SELECT name, object_id, commit_id FROM source_refs WHERE source = ?", (source,))
+    return (rows[0] if rows else None), {name: (object_id, commit) for name, object_id, commit in refs}
+
+
+def get_keys(db: sqlite3.Connection, source: str) -> set[str]:
+    """Keys of all changes of a source."""
+    return {row[0] for row in db.execute("SELECT key FROM changes WHERE source = ?", (source,))}
+
+
+def get_sample_keys(db: sqlite3.Connection, source: str) -> set[str]:
+    """Keys of the oldest and the newest changes of a source, to recognise its history by."""
+    sql = "SELECT key FROM (SELECT key FROM changes WHERE source = ?1 ORDER BY date {} LIMIT 50)"
+    return {row[0] for order in ("ASC", "DESC") for row in db.execute(sql.format(order), (source,))}
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """All that the store knows of one change; references in both directions."""
+
+    change: Row
+    paths: list[Row]
+    mechanisms: list[str]
+    people: list[Row]
+    references: list[Row]
+    referrers: list[Row]
+
+
+def find_change(db: sqlite3.Connection, prefix: str) -> Known:
+    """The change whose key begins with `prefix`. Raises UsageError when none or several do."""
+    prefix = prefix.strip()
+    if len(prefix) < 4:
+        raise UsageError(f"'{prefix}' is too short for an id.", next="Give at least 4 characters.")
+    rows = _all(
+        db,
+        "SELECT id, key, source, title FROM changes WHERE key >= ? AND key < ? ORDER BY key, source LIMIT 10",
+        prefix.lower(),
+        prefix.lower() + "\U0010ffff",
+    )
+    if not rows:
+        raise UsageError(
+            f"No change has an id that begins with '{prefix}'.",
+            next="Only candidates are kept: try `kminer search`, or check the id with `git show` in a clone.",
+        )
+    if len({row["key"] for row in rows}) > 1:
+        choices = "\n".join(f"         {str(row['key'])[:16]}  {row['source']}  {row['title']}" for row in rows)
+        raise UsageError(f"Several changes begin with '{prefix}':\n{choices}", next="Give more of the id.")
+    return _known(db, rows[0]["id"])
+
+
+def _known(db: sqlite3.Connection, change_id: object) -> Known:
+    return Known(
+        change=_all(
+            db,
+            """
+            SELECT c.*, s.project, s.title AS source_title, replace(s.commit_url, '{id}', c.key) AS link, s.issue_url,
+                   (SELECT date(date) FROM releases WHERE source = c.source AND tag = c.first_rc) AS first_rc_date,
+                   (SELECT date(date) FROM releases WHERE source = c.source AND tag = c.first_final) AS first_final_date
+            FROM changes c JOIN sources s ON s.id = c.source WHERE c.id = ?
+            """,
+            change_id,
+        )[0],
+        paths=_all(db, "SELECT path, change, tracked FROM change_paths WHERE change_id = ? ORDER BY path", change_id),
+        mechanisms=[
+            str(row["mechanism"])
+            for row in _all(
+                db, "SELECT mechanism FROM change_mechanisms WHERE change_id = ? ORDER BY mechanism", change_id
+            )
+        ],
+        people=_all(
+            db, "SELECT role, name, email FROM people WHERE change_id = ? ORDER BY role, name, email", change_id
+        ),
+        references=_all(
+            db,
+            """
+            SELECT r.type, r.value, r.target, t.title, t.source, coalesce(t.first_final, t.first_rc) AS release
+            FROM refs r JOIN changes c ON c.id = r.change_id
+            LEFT JOIN changes t ON t.key = r.target AND t.source = c.source
+            WHERE r.change_id = ? ORDER BY r.type, r.value
+            """,
+            change_id,
+        ),
+        referrers=_all(
+            db,
+            """
+            SELECT r.type, f.key, f.title, f.source, date(f.date) AS date, coalesce(f.first_final, f.first_rc) AS release
+            FROM refs r JOIN changes f ON f.id = r.change_id
+            WHERE r.target = (SELECT key FROM changes WHERE id = ?) ORDER BY f.date, f.key
+            """,
+            change_id,
+        ),
+    )
+
+
+def search(db: sqlite3.Connection, words: str, source: str | None, limit: int) -> list[Row]:
+    """Changes whose title or message hold `words`, best first.
+
+    Plain words must all occur; FTS5's own syntax (OR, NEAR, prefix*, "a phrase") works as well. A word that
+    FTS5 would stumble over, such as cgroup.procs, is taken as a phrase. Raises QueryError if it stays unclear.
+    """
+    sql = """
+        SELECT c.key, c.source, date(c.date) AS date, coalesce(c.first_final, c.first_rc) AS release, c.title,
+               snippet(changes_fts, 1, char(2), char(3), ' … ', 16) AS snippet
+        FROM changes_fts JOIN changes c ON c.id = changes_fts.rowid
+        WHERE changes_fts MATCH ?1 AND (?2 IS NULL OR c.source = ?2)
+        ORDER BY bm25(changes_fts, 4.0, 1.0), c.id LIMIT ?3
+    """
+    try:
+        return _all(db, sql, _fts_words(words), source, limit)
+    except sqlite3.OperationalError as error:
+        raise QueryError(
+            f"These words cannot be searched: {error}.", where=words, next="Put phrases in double quotes."
+        ) from error
+
+
+def _fts_words(words: str) -> str:
+    parts = re.findall(r'"[^"]*"|\S+', words)
+    plain = re.compile(r'"[^"]*"|[\w]+\*?|[()]+|NEAR\(.*|\w+,?\)?')
+    return " ".join(part if plain.fullmatch(part) else '"' + part.replace('"', "") + '"' for part in parts)

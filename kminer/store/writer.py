@@ -1,0 +1,157 @@
+"""Writes what a sync brought. Nothing here commits: the caller's one transaction does."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterable, Sequence
+
+from kminer.records import Change, Release, Source
+
+
+def save_source(db: sqlite3.Connection, source: Source) -> None:
+    """Insert or refresh the source's row and its tracked paths."""
+    db.execute(
+        """
+        INSERT INTO sources (id, kind, project, title, demo, commit_url, issue_url) VALUES (?, ?, ?, ?, ?, ?, ?)
+        ON CONFLICT (id) DO UPDATE SET kind = excluded.kind, project = excluded.project, title = excluded.title,
+            demo = excluded.demo, commit_url = excluded.commit_url, issue_url = excluded.issue_url
+        """,
+        (source.id, source.kind, source.project, source.title, source.demo, source.commit_url, source.issue_url),
+    )
+    db.execute("DELETE FROM tracked_paths WHERE source = ?", (source.id,))
+    db.executemany(
+        "INSERT INTO tracked_paths (source, path, mechanism, about) VALUES (?, ?, ?, ?)",
+        [(source.id, path.path, mechanism, path.about) for path in source.paths for mechanism in path.mechanisms],
+    )
+
+
+def save_changes(db: sqlite3.Connection, source: str, definition: str, changes: Iterable[Change]) -> int:
+    """Insert or replace changes by (source, key); an id once given stays. Returns how many were new."""
+    new = 0
+    for change in changes:
+        known = db.execute("SELECT id FROM changes WHERE source = ? AND key = ?", (source, change.key)).fetchone()
+        if known:
+            change_id = known[0]
+            _forget_details(db, change_id)
+            db.execute("UPDATE changes SET (" + _COLUMNS + ") = (" + _MARKS + ") WHERE id = ?",
+                       (*_row(source, definition, change), change_id))
+        else:
+            new += 1
+            change_id = db.execute(
+                "INSERT INTO changes (" + _COLUMNS + ") VALUES (" + _MARKS + ")", _row(source, definition, change)
+            ).lastrowid
+        _save_details(db, change_id, change)
+    return new
+
+
+_NAMES = (
+    "source", "type", "key", "date", "title", "text", "encoding", "author", "author_email", "author_date",
+    "committer", "committer_email", "committer_date", "matched_by", "reachable", "definition",
+)  # fmt: skip
+_COLUMNS = ", ".join(_NAMES)
+_MARKS = ", ".join("?" * len(_NAMES))
+
+
+def _row(source: str, definition: str, change: Change) -> tuple[object, ...]:
+    author, committer = change.people[0], change.people[1]
+    return (
+        source, change.type, change.key, change.committed.utc(), change.title, change.text, change.encoding,
+        author.name, author.email, change.authored.local(), committer.name, committer.email,
+        change.committed.local(), " ".join(change.matched_by), 1, definition,
+    )  # fmt: skip
+
+
+def _forget_details(db: sqlite3.Connection, change_id: int) -> None:
+    db.execute("DELETE FROM change_paths WHERE change_id = ?", (change_id,))
+    db.execute("DELETE FROM refs WHERE change_id = ?", (change_id,))
+    db.execute("DELETE FROM people WHERE change_id = ?", (change_id,))
+
+
+def _save_details(db: sqlite3.Connection, change_id: int | None, change: Change) -> None:
+    db.executemany(
+        "INSERT INTO change_paths (change_id, path, change, tracked) VALUES (?, ?, ?, ?)",
+        [(change_id, _text(path.path), path.change, path.tracked) for path in change.paths],
+    )
+    db.executemany(
+        "INSERT INTO refs (change_id, type, value, target) VALUES (?, ?, ?, ?)",
+        [(change_id, reference.type, reference.value, reference.target) for reference in change.references],
+    )
+    db.executemany(
+        "INSERT OR IGNORE INTO people (change_id, role, name, email) VALUES (?, ?, ?, ?)",
+        [(change_id, person.role, person.name, person.email) for person in change.people],
+    )
+
+
+def _text(path: str) -> str:
+    """A file name that is not UTF-8 keeps its bytes as backslash escapes: SQLite holds text only."""
+    return path.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
+
+
+def save_releases(db: sqlite3.Connection, source: str, releases: Sequence[Release]) -> None:
+    """Replace the source's releases."""
+    db.execute("DELETE FROM releases WHERE source = ?", (source,))
+    db.executemany(
+        """
+        INSERT INTO releases (source, tag, version, kind, series, position, date, commit_id, previous)
+        VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
+        """,
+        [
+            (source, r.tag, r.version, r.kind, r.series, r.position, r.date.utc(), r.commit, r.previous)
+            for r in releases
+        ],
+    )
+
+
+def save_first_releases(db: sqlite3.Connection, source: str, rows: Iterable[tuple[str, str | None, str | None]]) -> None:
+    """Set first candidate and first final of changes; rows are (key, first_rc, first_final)."""
+    db.executemany(
+        "UPDATE changes SET first_rc = ?, first_final = ? WHERE source = ? AND key = ?",
+        [(rc, final, source, key) for key, rc, final in rows],
+    )
+
+
+def mark_reachable(db: sqlite3.Connection, source: str, reachable: set[str]) -> int:
+    """Flag changes that no head or tag leads to any more; nothing is deleted. Returns how many are flagged."""
+    keys = {row[0] for row in db.execute("SELECT key FROM changes WHERE source = ?", (source,))}
+    db.executemany(
+        "UPDATE changes SET reachable = ? WHERE source = ? AND key = ?",
+        [(int(key in reachable), source, key) for key in keys],
+    )
+    lost = keys - reachable
+    db.executemany(
+        "UPDATE changes SET first_rc = NULL, first_final = NULL WHERE source = ? AND key = ?",
+        [(source, key) for key in lost],
+    )
+    return len(lost)
+
+
+def drop_unmatched(db: sqlite3.Connection, source: str, definition: str) -> int:
+    """Delete reachable changes that the present definition of the source no longer matches; returns how many."""
+    return db.execute(
+        "DELETE FROM changes WHERE source = ? AND definition <> ? AND reachable = 1", (source, definition)
+    ).rowcount
+
+
+def save_cursor(
+    db: sqlite3.Connection, source: str, refs: Iterable[tuple[str, str, str | None]], facts: dict[str, object]
+) -> None:
+    """Replace the references read up to, (name, object, commit), and set columns of the source's row."""
+    db.execute("DELETE FROM source_refs WHERE source = ?", (source,))
+    db.executemany(
+        "INSERT INTO source_refs (source, name, object_id, commit_id) VALUES (?, ?, ?, ?)",
+        [(source, *ref) for ref in refs],
+    )
+    db.execute(
+        """
+        UPDATE sources SET location = :location, definition = :definition, since = :since, shallow = :shallow, commits = :commits,
+            newest = (SELECT max(date) FROM changes WHERE source = :source), synced_at = :synced_at
+        WHERE id = :source
+        """,
+        {**facts, "source": source},
+    )
+
+
+def optimise(db: sqlite3.Connection) -> None:
+    """Let SQLite gather the statistics its query planner wants."""
+    db.execute("PRAGMA analysis_limit = 1000")
+    db.execute("ANALYZE")
