@@ -45,15 +45,19 @@ def find_releases(repository: pygit2.Repository, refs: Iterable[Ref], source: So
     return [replace(release, position=position) for position, (_, release) in enumerate(found)]
 
 
+_STAGES = {"tp": 0, "alpha": 1, "beta": 2, "rc": 3}
+"""Stages before a final release, in their order: technology preview, alpha, beta, candidate."""
+
+
 def version_key(version: str, pre: str | None) -> tuple[tuple[int, ...], int, str, tuple[int, ...]]:
     """A key that sorts versions as versions: 2.6.9 < 2.6.10-rc1 < 2.6.10-rc10 < 2.6.10 = 2.6.10.0 < 2.6.10.1."""
     numbers = [int(part) for part in version.split(".")]
     while numbers and numbers[-1] == 0:
         numbers.pop()
     if not pre:
-        return tuple(numbers), 1, "", ()
+        return tuple(numbers), len(_STAGES), "", ()
     letters = re.sub(r"[\d.]+", "", pre)
-    return tuple(numbers), 0, letters, tuple(int(part) for part in re.findall(r"\d+", pre))
+    return tuple(numbers), _STAGES.get(letters, -1), letters, tuple(int(part) for part in re.findall(r"\d+", pre))
 
 
 class _State(NamedTuple):

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import os
 import re
+import signal
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Executor, Future, ProcessPoolExecutor
 from dataclasses import dataclass
-from multiprocessing import get_context
+from multiprocessing import get_context, parent_process
+from multiprocessing.connection import wait
 
 import pygit2
 
@@ -61,8 +64,21 @@ def walk(
         for index, shard in enumerate(shards):
             store(index, walk_shard(shard))
     else:
-        with ProcessPoolExecutor(min(jobs, len(shards)), mp_context=get_context("forkserver")) as processes:
+        with ProcessPoolExecutor(min(jobs, len(shards)), get_context("forkserver"), initializer=_begin_worker) as processes:
             _drain(processes, shards, store, ahead=4 * jobs)
+
+
+def _begin_worker() -> None:
+    """Leave Ctrl-C to the main process, and end with it, however it ends."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    main_process = parent_process()
+    assert main_process is not None
+
+    def watch() -> None:
+        wait([main_process.sentinel])
+        os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()
 
 
 def _drain(
