@@ -22,6 +22,7 @@ _SOURCE_KEYS = {
     "id", "extends", "kind", "project", "title", "homepage", "default", "clone", "download", "commit_url",
     "issue_url", "repository", "repository_was", "ignore_refs", "words", "releases", "pulls", "paths",
 }  # fmt: skip
+_PLAIN_TEXTS = {"homepage": "", "download": "unknown size", "commit_url": "", "issue_url": "", "repository": ""}
 _PATH_KEYS = {"path", "was", "mechanisms", "about", "whole"}
 _NAME = re.compile(r"[a-z0-9][a-z0-9._-]*")
 
@@ -186,11 +187,9 @@ def _source(table: Table, file: Path) -> Source:
         file=str(file),
         **{
             key: _get(table, key, str, default, file)
-            for key, default in (
-                ("homepage", ""), ("download", "unknown size"), ("commit_url", ""), ("issue_url", ""), ("repository", ""),
-            )
+            for key, default in _PLAIN_TEXTS.items()
         },
-    )  # fmt: skip
+    )
 
 
 def _pattern(table: Table, key: str, file: Path, needs: str | None = None) -> str:

@@ -46,10 +46,13 @@ class _Group(click.Group):
 def _terminal(context: click.Context) -> Terminal:
     from kminer.console import Terminal
 
-    return Terminal(int(context.find_root().params.get("verbose") or 0) - int(context.find_root().params.get("quiet") or 0))
+    given = context.find_root().params
+    return Terminal(-1 if given.get("quiet") else int(given.get("verbose") or 0))
 
 
-@click.group(cls=_Group, epilog=EPILOG, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.group(
+    cls=_Group, epilog=EPILOG, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100}
+)
 @click.version_option(__version__, prog_name="kminer")
 @click.option("-v", "--verbose", count=True, help="Say more of what is done.")
 @click.option("-q", "--quiet", is_flag=True, help="Say nothing but results and errors.")
@@ -87,7 +90,8 @@ def _open(context: click.Context) -> sqlite3.Connection:
               help="Read SOURCE from a clone you have (never written to); PATH `auto` means kminer's own clone.")  # fmt: skip
 @click.option("--jobs", "-j", type=click.IntRange(min=1), help="Processes.  [default: one a processor]")
 @click.option("--full", is_flag=True, help="Read the whole history anew.")
-@click.option("--since", metavar="TAG|DAY", help="Leave out commits that are in TAG, or older than DAY (YYYY-MM-DD).")
+@click.option("--since", metavar="TAG|DAY",
+              help="Leave out commits that are in TAG, or older than DAY (YYYY-MM-DD).")  # fmt: skip
 @click.option("--json", "as_json", is_flag=True, help="Print the summary as JSON.")
 @click.pass_context
 def sync(
@@ -113,7 +117,8 @@ def sync(
     with open_for_writing(database) as db:
         for source in sources:
             try:
-                summaries.append(_sync_one(source, db, database, _options(source, places_of, jobs, full, since), terminal))
+                options = _options(source, places_of, jobs, full, since)
+                summaries.append(_sync_one(source, db, database, options, terminal))
             except KminerError as error:
                 failed = max(failed, error.exit_code)
                 terminal.fail(str(error))
@@ -159,7 +164,8 @@ def _sync_one(source: Source, db: sqlite3.Connection, database: Path, options: O
     from kminer.store import reader
 
     if source.kind not in KINDS:
-        raise UsageError(f"Source '{source.id}' is of kind '{source.kind}'; known are {', '.join(KINDS)}.", where=source.file)
+        known = ", ".join(KINDS)
+        raise UsageError(f"Source '{source.id}' is of kind '{source.kind}'; known are {known}.", where=source.file)
     demo = reader.holds_demo(db)
     if demo is not None and demo != source.demo:
         held, other = ("the demo", "real history") if demo else ("real history", "the demo")

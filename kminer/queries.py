@@ -57,7 +57,7 @@ def bind(query: SavedQuery, settings: Mapping[str, str | int]) -> dict[str, Valu
         value: Value = settings.get(name, parameter.default)
         if value is None:
             raise UsageError(
-                f"Query '{query.name}' needs --set {name}=...: {parameter.about}", next=f"kminer query {query.name} --help"
+                f"Query '{query.name}' needs a value for '{name}': {parameter.about}.", next=f"Add --set {name}=VALUE."
             )
         if isinstance(parameter.default, int) and isinstance(value, str):
             if not re.fullmatch(r"-?\d{1,18}", value):

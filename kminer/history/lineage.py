@@ -6,6 +6,7 @@ import re
 from array import array
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import pairwise
 from typing import NamedTuple
 
 import pygit2
@@ -129,7 +130,7 @@ def _pass_tags(state: _State, releases: Sequence[Release], previous: dict[int, i
     here = [release.position for release in releases]
     for above in state.nearest:
         previous[above] = max(previous.get(above, -1), here[-1])
-    for lower, higher in zip(here, here[1:], strict=False):
+    for lower, higher in pairwise(here):
         previous[higher] = lower
     finals = [release.position for release in releases if release.kind == "final"]
     candidates = [release.position for release in releases if release.kind == "rc"]

@@ -70,6 +70,16 @@ def find_references(text: str, source: Source) -> Iterator[Reference]:
 
 
 def _all_references(text: str, source: Source) -> Iterator[Reference]:
+    yield from _commits(text)
+    yield from _mails(text)
+    for match in _CVE.finditer(text):
+        yield Reference("cve", match[0].upper())
+    for match in _STABLE.finditer(text):
+        yield Reference("stable", match[1].strip(" #[]()\t") or "all")
+    yield from _issues(text, source)
+
+
+def _commits(text: str) -> Iterator[Reference]:
     for match in _FIXES.finditer(text):
         yield Reference("fixes", match[1].lower())
     for match in _REVERTS.finditer(text):
@@ -78,17 +88,15 @@ def _all_references(text: str, source: Source) -> Iterator[Reference]:
     for pattern in _BACKPORTS:
         for match in pattern.finditer(text):
             yield Reference("backport-of", match[1].lower(), match[1].lower())
+
+
+def _mails(text: str) -> Iterator[Reference]:
     for match in _LINK.finditer(text):
         yield Reference("link", match[1])
     for match in _ARCHIVED_MAIL.finditer(text):
         yield Reference("message-id", unquote(match[1]))
     for match in _MESSAGE_ID.finditer(text):
         yield Reference("message-id", match[1])
-    for match in _CVE.finditer(text):
-        yield Reference("cve", match[0].upper())
-    for match in _STABLE.finditer(text):
-        yield Reference("stable", match[1].strip(" #[]()\t") or "all")
-    yield from _issues(text, source)
 
 
 def _issues(text: str, source: Source) -> Iterator[Reference]:

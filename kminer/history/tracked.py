@@ -33,7 +33,7 @@ class _Node:
         self.needles: list[tuple[str, bytes]] = []
 
     def prepare(self) -> None:
-        """Work out how what is tracked here stands in a tree object: (name, or "" for a glob, " name\\0" or " prefix")."""
+        """Work out how what is tracked here stands in a tree object: (name, or "" for a glob; bytes to find)."""
         exact = [(name, b" " + os.fsencode(name) + b"\0") for name in sorted(self.names)]
         self.needles = exact + [("", b" " + os.fsencode(_GLOB.split(glob)[0])) for glob, _, _ in self.globs]
         for node in (*self.names.values(), *(node for _, _, node in self.globs)):

@@ -64,7 +64,8 @@ def walk(
         for index, shard in enumerate(shards):
             store(index, walk_shard(shard))
     else:
-        with ProcessPoolExecutor(min(jobs, len(shards)), get_context("forkserver"), initializer=_begin_worker) as processes:
+        workers = min(jobs, len(shards))
+        with ProcessPoolExecutor(workers, get_context("forkserver"), initializer=_begin_worker) as processes:
             _drain(processes, shards, store, ahead=4 * jobs)
 
 

@@ -22,7 +22,9 @@ AUTHOR = ("kminer demo", "demo@kminer.invalid")
 NOON = 12 * 3600
 
 
-def sync(source: Source, db: sqlite3.Connection, database: Path, options: git.Options, progress: Progress) -> git.Summary:
+def sync(
+    source: Source, db: sqlite3.Connection, database: Path, options: git.Options, progress: Progress
+) -> git.Summary:
     """Write the demo history of the source's project into the cache folder and sync from there."""
     target = places.cache() / "demo" / f"{source.id}.git"
     features, releases = demo_milestones(source.project)

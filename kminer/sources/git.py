@@ -108,7 +108,7 @@ def _locate(source: Source, db: sqlite3.Connection, options: Options, progress: 
         raise RepositoryError(
             f"The clone that '{source.id}' was read from is gone.",
             where=str(before),
-            next=f"Say where it is now with --repo {source.id}=PATH, or --repo {source.id}=auto for kminer's own clone.",
+            next=f"Say where it is now with --repo {source.id}=PATH, or --repo {source.id}=auto for a clone of kminer's.",
         )
     progress.detail(f"{source.id}: reading {before}, as last time.")
     return before
@@ -137,7 +137,7 @@ def _plan(
     if row is not None and row["definition"] != definition:
         summary.notes.append("the source's file has changed: its history is read anew")
     if boundary:
-        summary.notes.append("the clone is shallow: what lies before its cut is not seen, first releases hold for the rest")
+        summary.notes.append("the clone is shallow: what lies before its cut is not seen")
     old_tips = tuple(sorted({commit for _, commit in cursor.values() if commit and commit in repository}))
     return _Plan(
         refs=refs,

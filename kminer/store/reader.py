@@ -140,7 +140,8 @@ def _known(db: sqlite3.Connection, change_id: object) -> Known:
         referrers=_all(
             db,
             """
-            SELECT r.type, f.key, f.title, f.source, date(f.date) AS date, coalesce(f.first_final, f.first_rc) AS release
+            SELECT r.type, f.key, f.title, f.source, date(f.date) AS date,
+                   coalesce(f.first_final, f.first_rc) AS release
             FROM refs r JOIN changes f ON f.id = r.change_id
             WHERE r.target = (SELECT key FROM changes WHERE id = ?) ORDER BY f.date, f.key
             """,

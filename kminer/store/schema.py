@@ -123,7 +123,7 @@ def m001_sources_and_changes(db: Database) -> None:
         """,
         "CREATE INDEX people_email ON people (email)",
     )
-    db.table("changes").enable_fts(["title", "text"], create_triggers=True, tokenize="unicode61 tokenchars '_'")
+    db.table("changes").enable_fts(["title", "text"], create_triggers=True, tokenize="porter unicode61 tokenchars '_'")
 
 
 @migrations()

@@ -33,13 +33,10 @@ def save_changes(db: sqlite3.Connection, source: str, definition: str, changes: 
         if known:
             change_id = known[0]
             _forget_details(db, change_id)
-            db.execute("UPDATE changes SET (" + _COLUMNS + ") = (" + _MARKS + ") WHERE id = ?",
-                       (*_row(source, definition, change), change_id))
+            db.execute(_UPDATE, (*_row(source, definition, change), change_id))
         else:
             new += 1
-            change_id = db.execute(
-                "INSERT INTO changes (" + _COLUMNS + ") VALUES (" + _MARKS + ")", _row(source, definition, change)
-            ).lastrowid
+            change_id = db.execute(_INSERT, _row(source, definition, change)).lastrowid
         _save_details(db, change_id, change)
     return new
 
@@ -48,8 +45,9 @@ _NAMES = (
     "source", "type", "key", "date", "title", "text", "encoding", "author", "author_email", "author_date",
     "committer", "committer_email", "committer_date", "matched_by", "reachable", "definition",
 )  # fmt: skip
-_COLUMNS = ", ".join(_NAMES)
-_MARKS = ", ".join("?" * len(_NAMES))
+_COLUMNS, _MARKS = ", ".join(_NAMES), ", ".join("?" * len(_NAMES))
+_INSERT = f"INSERT INTO changes ({_COLUMNS}) VALUES ({_MARKS})"  # noqa: S608  constants only
+_UPDATE = f"UPDATE changes SET ({_COLUMNS}) = ({_MARKS}) WHERE id = ?"  # noqa: S608  constants only
 
 
 def _row(source: str, definition: str, change: Change) -> tuple[object, ...]:
@@ -102,7 +100,9 @@ def save_releases(db: sqlite3.Connection, source: str, releases: Sequence[Releas
     )
 
 
-def save_first_releases(db: sqlite3.Connection, source: str, rows: Iterable[tuple[str, str | None, str | None]]) -> None:
+def save_first_releases(
+    db: sqlite3.Connection, source: str, rows: Iterable[tuple[str, str | None, str | None]]
+) -> None:
     """Set first candidate and first final of changes; rows are (key, first_rc, first_final)."""
     db.executemany(
         "UPDATE changes SET first_rc = ?, first_final = ? WHERE source = ? AND key = ?",
@@ -143,8 +143,8 @@ def save_cursor(
     )
     db.execute(
         """
-        UPDATE sources SET location = :location, definition = :definition, since = :since, shallow = :shallow, commits = :commits,
-            newest = (SELECT max(date) FROM changes WHERE source = :source), synced_at = :synced_at
+        UPDATE sources SET location = :location, definition = :definition, since = :since, shallow = :shallow,
+            commits = :commits, newest = (SELECT max(date) FROM changes WHERE source = :source), synced_at = :synced_at
         WHERE id = :source
         """,
         {**facts, "source": source},
