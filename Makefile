@@ -1,0 +1,4 @@
+.PHONY: demo test check docs
+
+demo test check docs:
+	@./run $@

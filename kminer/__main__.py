@@ -2,4 +2,5 @@
 
 from kminer.cli import main
 
-main(prog_name="kminer")
+if __name__ == "__main__":
+    main(prog_name="kminer")

@@ -14,76 +14,76 @@ def m001_sources_and_changes(db: Database) -> None:
     _run(
         db,
         """
-        CREATE TABLE sources (
-            id TEXT PRIMARY KEY,
-            kind TEXT NOT NULL,
-            project TEXT NOT NULL,
-            title TEXT NOT NULL,
-            demo INTEGER NOT NULL CHECK (demo IN (0, 1)),
-            commit_url TEXT NOT NULL,
-            issue_url TEXT NOT NULL,
-            location TEXT,
-            definition TEXT,
-            since TEXT,
-            shallow INTEGER NOT NULL DEFAULT 0,
-            commits INTEGER NOT NULL DEFAULT 0,
-            newest TEXT,
-            synced_at TEXT
+        CREATE TABLE sources (               -- places that changes come from
+            id TEXT PRIMARY KEY,             -- name of the source, as in data/sources/
+            kind TEXT NOT NULL,              -- git, or demo for the history kminer writes itself
+            project TEXT NOT NULL,           -- what it is a history of: linux, docker, runc, ...
+            title TEXT NOT NULL,             -- its name for people
+            demo INTEGER NOT NULL CHECK (demo IN (0, 1)), -- 1 for made-up data
+            commit_url TEXT NOT NULL,        -- address of a commit, with {id}
+            issue_url TEXT NOT NULL,         -- address of an issue, with {number}
+            location TEXT,                   -- the clone it was read from
+            definition TEXT,                 -- fingerprint of the source's file when it was last read
+            since TEXT,                      -- tag or day before which nothing was read; NULL: all was read
+            shallow INTEGER NOT NULL DEFAULT 0, -- 1 if the clone was shallow, so that older history is unseen
+            commits INTEGER NOT NULL DEFAULT 0, -- commits read so far
+            newest TEXT,                     -- date of the newest change, UTC
+            synced_at TEXT                   -- when the last sync ended, UTC; NULL: never
         ) STRICT
         """,
         """
-        CREATE TABLE source_refs (
-            source TEXT NOT NULL REFERENCES sources(id),
-            name TEXT NOT NULL,
-            object_id TEXT NOT NULL,
-            commit_id TEXT,
+        CREATE TABLE source_refs (           -- heads and tags that were read: the cursor of each source
+            source TEXT NOT NULL REFERENCES sources(id), -- the source
+            name TEXT NOT NULL,              -- full name: refs/heads/..., refs/tags/...
+            object_id TEXT NOT NULL,         -- what it points at, a tag object perhaps
+            commit_id TEXT,                  -- the commit that is; NULL for a tag on a tree or blob
             PRIMARY KEY (source, name)
         ) STRICT, WITHOUT ROWID
         """,
         """
-        CREATE TABLE tracked_paths (
-            source TEXT NOT NULL REFERENCES sources(id),
-            path TEXT NOT NULL,
-            mechanism TEXT NOT NULL,
-            about TEXT NOT NULL,
+        CREATE TABLE tracked_paths (         -- what a source's file says of each path it tracks
+            source TEXT NOT NULL REFERENCES sources(id), -- the source
+            path TEXT NOT NULL,              -- file, folder (ends in /) or glob, by its present name
+            mechanism TEXT NOT NULL,         -- a mechanism it belongs to, one row each
+            about TEXT NOT NULL,             -- what it is
             PRIMARY KEY (source, path, mechanism)
         ) STRICT, WITHOUT ROWID
         """,
         """
-        CREATE TABLE releases (
-            source TEXT NOT NULL REFERENCES sources(id),
-            tag TEXT NOT NULL,
-            version TEXT NOT NULL,
-            kind TEXT NOT NULL CHECK (kind IN ('final', 'rc')),
-            series TEXT NOT NULL,
-            position INTEGER NOT NULL,
-            date TEXT,
-            commit_id TEXT NOT NULL,
-            previous TEXT,
+        CREATE TABLE releases (              -- named versions, from tags only
+            source TEXT NOT NULL REFERENCES sources(id), -- the source
+            tag TEXT NOT NULL,               -- the tag's name
+            version TEXT NOT NULL,           -- the version in it, e.g. 2.6.30-rc1
+            kind TEXT NOT NULL CHECK (kind IN ('final', 'rc')), -- rc: candidates, betas, previews
+            series TEXT NOT NULL,            -- release line, e.g. 2.6.30, 6.1, 20.10
+            position INTEGER NOT NULL,       -- rank among the source's releases, oldest version 0
+            date TEXT,                       -- committer's date of the tagged commit, UTC
+            commit_id TEXT NOT NULL,         -- the tagged commit
+            previous TEXT,                   -- tag of the highest release that this one contains
             PRIMARY KEY (source, tag)
         ) STRICT, WITHOUT ROWID
         """,
         """
-        CREATE TABLE changes (
-            id INTEGER PRIMARY KEY,
-            source TEXT NOT NULL REFERENCES sources(id),
-            type TEXT NOT NULL,
-            key TEXT NOT NULL,
-            date TEXT,
-            title TEXT NOT NULL,
-            text TEXT NOT NULL,
-            encoding TEXT NOT NULL,
-            author TEXT NOT NULL,
-            author_email TEXT NOT NULL,
-            author_date TEXT NOT NULL,
-            committer TEXT NOT NULL,
-            committer_email TEXT NOT NULL,
-            committer_date TEXT NOT NULL,
-            matched_by TEXT NOT NULL,
-            first_rc TEXT,
-            first_final TEXT,
-            reachable INTEGER NOT NULL DEFAULT 1 CHECK (reachable IN (0, 1)),
-            definition TEXT NOT NULL,
+        CREATE TABLE changes (               -- what the sources brought: commits, merges, pull summaries
+            id INTEGER PRIMARY KEY,          -- number within this database
+            source TEXT NOT NULL REFERENCES sources(id), -- the source
+            type TEXT NOT NULL,              -- commit, merge, or pull: a merge with a maintainer's summary
+            key TEXT NOT NULL,               -- the source's own id: the full commit id
+            date TEXT,                       -- committer's date, UTC; NULL outside the years 1 to 9999
+            title TEXT NOT NULL,             -- first paragraph on one line
+            text TEXT NOT NULL,              -- whole message as written
+            encoding TEXT NOT NULL,          -- how its bytes were read; encoding text so gives them back
+            author TEXT NOT NULL,            -- author's name
+            author_email TEXT NOT NULL,      -- author's address
+            author_date TEXT NOT NULL,       -- ISO 8601 with offset, or @seconds offset where no calendar has it
+            committer TEXT NOT NULL,         -- committer's name
+            committer_email TEXT NOT NULL,   -- committer's address
+            committer_date TEXT NOT NULL,    -- as author_date
+            matched_by TEXT NOT NULL,        -- why it is a candidate: path, words, or both
+            first_rc TEXT,                   -- earliest candidate by version that contains it
+            first_final TEXT,                -- earliest final release by version that contains it
+            reachable INTEGER NOT NULL DEFAULT 1 CHECK (reachable IN (0, 1)), -- 0: no head or tag leads to it now
+            definition TEXT NOT NULL,        -- fingerprint of the source's file that matched it
             UNIQUE (source, key)
         ) STRICT
         """,
@@ -91,33 +91,34 @@ def m001_sources_and_changes(db: Database) -> None:
         "CREATE INDEX changes_first_final ON changes (source, first_final)",
         "CREATE INDEX changes_date ON changes (source, date)",
         """
-        CREATE TABLE change_paths (
-            change_id INTEGER NOT NULL REFERENCES changes(id) ON DELETE CASCADE,
-            path TEXT NOT NULL,
-            change TEXT NOT NULL,
-            tracked TEXT NOT NULL,
+        CREATE TABLE change_paths (          -- tracked files that a commit changed
+            change_id INTEGER NOT NULL REFERENCES changes(id) ON DELETE CASCADE, -- the change
+            path TEXT NOT NULL,              -- the file, or the whole folder where its source says so
+            change TEXT NOT NULL,            -- A added, M modified, D deleted, T type changed
+            tracked TEXT NOT NULL,           -- the tracked path that covers it
             PRIMARY KEY (change_id, path, change)
         ) STRICT, WITHOUT ROWID
         """,
         "CREATE INDEX change_paths_path ON change_paths (path)",
         "CREATE INDEX change_paths_tracked ON change_paths (tracked)",
         """
-        CREATE TABLE refs (
-            change_id INTEGER NOT NULL REFERENCES changes(id) ON DELETE CASCADE,
-            type TEXT NOT NULL,
-            value TEXT NOT NULL,
-            target TEXT,
+        CREATE TABLE refs (                  -- typed references in the text of a change
+            change_id INTEGER NOT NULL REFERENCES changes(id) ON DELETE CASCADE, -- the change that refers
+            type TEXT NOT NULL,              -- fixes, reverts, backport-of, link, message-id, closes,
+                                             -- pull-request, issue, cve or stable
+            value TEXT NOT NULL,             -- what the text says
+            target TEXT,                     -- full id of the commit meant, where the repository knows one
             PRIMARY KEY (change_id, type, value)
         ) STRICT, WITHOUT ROWID
         """,
         "CREATE INDEX refs_target ON refs (target)",
         "CREATE INDEX refs_value ON refs (type, value)",
         """
-        CREATE TABLE people (
-            change_id INTEGER NOT NULL REFERENCES changes(id) ON DELETE CASCADE,
-            role TEXT NOT NULL,
-            name TEXT NOT NULL,
-            email TEXT NOT NULL,
+        CREATE TABLE people (                -- who a change names
+            change_id INTEGER NOT NULL REFERENCES changes(id) ON DELETE CASCADE, -- the change
+            role TEXT NOT NULL,              -- author, committer, or a trailer's: signed-off-by, reviewed-by, ...
+            name TEXT NOT NULL,              -- as written
+            email TEXT NOT NULL,             -- as written
             PRIMARY KEY (change_id, role, email)
         ) STRICT, WITHOUT ROWID
         """,
@@ -132,7 +133,7 @@ def m002_views(db: Database) -> None:
     _run(
         db,
         """
-        CREATE VIEW changes_with_release AS
+        CREATE VIEW changes_with_release AS -- changes, their release (first final, else first candidate) and link
         SELECT c.id, s.project, c.source, c.type, c.key, substr(c.key, 1, 12) AS short, c.date, c.title, c.author,
                coalesce(c.first_final, c.first_rc) AS release, r.version, r.series, r.kind AS release_kind,
                r.position, r.date AS release_date, c.first_rc, c.first_final, c.reachable, c.matched_by,
@@ -142,14 +143,14 @@ def m002_views(db: Database) -> None:
         LEFT JOIN releases r ON r.source = c.source AND r.tag = coalesce(c.first_final, c.first_rc)
         """,
         """
-        CREATE VIEW change_mechanisms AS
+        CREATE VIEW change_mechanisms AS -- mechanisms of changes, by the tracked paths they touch
         SELECT DISTINCT p.change_id, t.mechanism
         FROM change_paths p
         JOIN changes c ON c.id = p.change_id
         JOIN tracked_paths t ON t.source = c.source AND t.path = p.tracked
         """,
         """
-        CREATE VIEW fixes AS
+        CREATE VIEW fixes AS -- Fixes references: the mending change and, where the store holds it, the faulty one
         SELECT f.source, f.id AS fix_id, b.id AS bug_id, r.value, r.target
         FROM refs r
         JOIN changes f ON f.id = r.change_id
