@@ -15,20 +15,18 @@ from pathlib import Path
 
 @dataclass(frozen=True)
 class Run:
-    """Seconds on the clock, processor seconds, and MB of anonymous memory at the highest moment."""
+    """Seconds on the clock, and MB of anonymous memory at the highest moment."""
 
     wall: float
-    cpu: float
     memory: float
 
 
 def measure(command: Sequence[str], env: Mapping[str, str] | None = None) -> Run:
-    """Run `command`, its output thrown away; raises CalledProcessError with what it complained of if it fails.
+    """Run `command`, its output thrown away; raises RuntimeError with what it complained of if it fails.
 
     Memory is RssAnon + RssShmem of the process and all its descendants, sampled every 20 ms: a mapped pack is
     the page cache's and does not count.
     """
-    before = os.times()
     started = time.perf_counter()
     with subprocess.Popen(
         command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, env={**os.environ, **(env or {})}
@@ -39,10 +37,8 @@ def measure(command: Sequence[str], env: Mapping[str, str] | None = None) -> Run
         wall = time.perf_counter() - started
         sampler.stop()
     if process.returncode:
-        raise subprocess.CalledProcessError(process.returncode, shlex.join(command)[:200], stderr=complaints)
-    after = os.times()
-    cpu = after.children_user + after.children_system - before.children_user - before.children_system
-    return Run(wall, cpu, sampler.peak)
+        raise RuntimeError(f"{shlex.join(command)[:200]} ended with {process.returncode}: {complaints.decode()}")
+    return Run(wall, sampler.peak)
 
 
 class _Sampler(threading.Thread):
@@ -97,13 +93,12 @@ def in_turn(subjects: Mapping[str, Callable[[], Run]], rounds: int) -> dict[str,
 
 def print_runs(results: Mapping[str, Sequence[Run]]) -> None:
     """A row a subject: medians, and the range of the wall clock."""
-    print(f"{'':34} {'wall s':>8} {'min-max':>15} {'cpu s':>8} {'memory MB':>10}")
+    print(f"{'':34} {'wall s':>8} {'min-max':>15} {'memory MB':>10}")
     for name, runs in results.items():
         walls = [run.wall for run in runs]
         spread = f"{min(walls):.2f}-{max(walls):.2f}"
-        cpu = statistics.median(run.cpu for run in runs)
         memory = statistics.median(run.memory for run in runs)
-        print(f"{name:34} {statistics.median(walls):8.2f} {spread:>15} {cpu:8.2f} {memory:10.0f}")
+        print(f"{name:34} {statistics.median(walls):8.2f} {spread:>15} {memory:10.0f}")
 
 
 def ratio(results: Mapping[str, Sequence[Run]], one: str, other: str) -> float:

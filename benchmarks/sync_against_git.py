@@ -9,6 +9,7 @@ files (pip install pydriller) and prints commits a second for both. The clone sh
 from __future__ import annotations
 
 import argparse
+import json
 import os
 import subprocess
 import sys
@@ -43,16 +44,10 @@ def own_source(rows: list[dict[str, object]], folder: Path) -> None:
     """Write a source file `linux` with just these tracked paths into the user's configuration folder."""
     text = SHIPPED.read_text().split("[[paths]]", 1)[0]
     for row in rows:
-        text += "[[paths]]\n" + "".join(f"{key} = {_toml(value)}\n" for key, value in row.items())
+        text += "[[paths]]\n" + "".join(f"{key} = {json.dumps(value)}\n" for key, value in row.items())
     target = folder / "kminer/data/sources/linux.toml"
     target.parent.mkdir(parents=True)
     target.write_text(text)
-
-
-def _toml(value: object) -> str:
-    if isinstance(value, list):
-        return "[" + ", ".join(_toml(item) for item in value) + "]"
-    return str(value).lower() if isinstance(value, bool) else f"'{value}'"
 
 
 def main() -> None:

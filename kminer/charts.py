@@ -27,7 +27,11 @@ COLOURS = 8
 
 Values = Mapping[tuple[str, str], int]
 _EDGE = 16
+_NARROWEST = 640.0
+_LABEL = 170.0
+_EVENT = 280.0
 _SIZE = 12.0
+_TITLE = 18.5
 _NOT_XML = re.compile("[\ufffe\uffff]")
 
 # The ramp is ColorBrewer's sequential Blues; on dark pages it runs from dim to bright, so that more is always
@@ -49,7 +53,7 @@ def _rules(ink: str, quiet: str, line: str, ramp: Sequence[str], on_ramp: Sequen
 _STYLE = (
     "text{font-family:system-ui,-apple-system,'Segoe UI','Liberation Sans','DejaVu Sans',sans-serif;font-size:12px}"
     ".title{font-size:16px;font-weight:600}.small{font-size:11px}.middle{text-anchor:middle}.end{text-anchor:end}"
-    ".none{fill:none;stroke-width:.5}.line{stroke-width:1}"
+    ".none{fill:none;stroke-width:.5}.line{stroke-width:1;stroke-opacity:.6}"
     + _rules("#1f2328", "#59636e", "#d1d9e0", _RAMP, ["#1f2328"] * 5 + ["#ffffff"] * 2, _STACK)
     + "@media screen and (prefers-color-scheme:dark){"
     + _rules("#e6edf3", "#9da7b3", "#3d444d", _RAMP_ON_DARK, ["#e6edf3"] * 4 + ["#0d1117"] * 3, _STACK_ON_DARK)
@@ -75,15 +79,16 @@ class Event:
 
 
 def heat_map(
-    title: str, rows: Sequence[str], columns: Sequence[str], values: Values, *, row_axis: str, column_axis: str, unit: str
-) -> str:
+    title: str, rows: Sequence[str], columns: Sequence[str], values: Values, *, row_axis: str, column_axis: str,
+    unit: str,
+) -> str:  # fmt: skip
     """Rows against columns: the more of `unit`, the stronger the shade. Row sums stand to the right."""
-    left = _EDGE + max(_wide(row) for row in (*rows, row_axis)) + 10
+    left = _EDGE + _widest((*rows, row_axis)) + 10
     sums = {row: sum(values.get((row, column), 0) for column in columns) for row in rows}
     right = _EDGE + _wide(f"{max(sums.values()):,}") + 14
     wide = min(48.0, (WIDTH - left - right) / len(columns))
-    high, slanted = 22, max(_wide(column, 11) for column in columns) > wide - 4
-    top = 54 + (0.72 * max(_wide(column, 11) for column in columns) + 8 if slanted else 18)
+    high, slanted = 22, _widest(columns, 11) > wide - 4
+    top = 54 + (0.72 * _widest(columns, 11) + 8 if slanted else 18)
     steps = _steps(max(values.values()))
     body = [_text(_EDGE, top - 8, row_axis, "quiet"), _text(left, 46, column_axis + " →", "quiet")]
     body += _column_labels(columns, left, top - 7, wide, slanted)
@@ -91,14 +96,17 @@ def heat_map(
     numbers = max(_wide(f"{value}", 11) for value in values.values()) <= wide - 3
     for index, row in enumerate(rows):
         y = top + index * high
-        body.append(_text(left - 8, y + 15, row, "end"))
+        body.append(_text(left - 8, y + 15, row, "end", room=_LABEL))
         body += _cells(row, columns, values, steps, left, y, wide, high, numbers)
         body.append(_text(left + wide * len(columns) + right - _EDGE, y + 15, f"{sums[row]:,}", "end"))
     bottom = top + len(rows) * high
     body += _ramp_legend(steps, left, bottom + 16, unit)
     most = max(values, key=lambda key: (values[key], key))
-    about = f"{len(rows)} rows ({row_axis}) by {len(columns)} columns ({column_axis}), in {unit}; the most is {values[most]:,}, {most[0]} in {most[1]}."
-    return _svg(title, about, left + wide * len(columns) + right, bottom + 46, body)
+    about = (
+        f"{len(rows)} rows ({row_axis}) by {len(columns)} columns ({column_axis}), in {unit}; "
+        f"the most is {values[most]:,}, {most[0]} in {most[1]}."
+    )
+    return _svg(title, about, max(left + wide * len(columns) + right, _NARROWEST), bottom + 46, body)
 
 
 def _cells(
@@ -108,7 +116,8 @@ def _cells(
     for index, column in enumerate(columns):
         x, value = left + index * wide, values.get((row, column), 0)
         level = _level(value, steps)
-        yield _rect(x + 0.5, y + 0.5, wide - 1, high - 1, f"h{level}" if level else "none", f"{row}, {column}: {value:,}")
+        kind, hint = f"h{level}" if level else "none", f"{row}, {column}: {value:,}"
+        yield _rect(x + 0.5, y + 0.5, wide - 1, high - 1, kind, hint if level else "")
         if level and numbers:
             yield _text(x + wide / 2, y + 15, str(value), f"small middle n{level}")
 
@@ -116,7 +125,10 @@ def _cells(
 def _column_labels(columns: Sequence[str], left: float, y: float, wide: float, slanted: bool) -> Iterable[str]:
     for index, column in enumerate(columns):
         x = left + (index + 0.5) * wide
-        yield _text(x + 3, y, column, "small", turn=-45) if slanted else _text(x, y, column, "small middle")
+        if slanted:
+            yield _text(x + 3, y, column, "small", turn=-45, room=_LABEL)
+        else:
+            yield _text(x, y, column, "small middle")
 
 
 def _steps(most: int) -> list[int]:
@@ -153,8 +165,9 @@ def stacked_bars(
     ticks = _ticks(max(sums))
     left, plot = _EDGE + _wide(f"{ticks[-1]:,}") + 10, 220.0
     wide = min(64.0, (WIDTH - left - _EDGE) / len(columns))
-    right = max(left + wide * len(columns), 420.0)
-    legend, used = _legend([part for part in parts if any(values.get((part.key, c)) for c in columns)], _EDGE, 40, WIDTH)
+    right = max(left + wide * len(columns), _NARROWEST - _EDGE)
+    shown = [part for part in parts if any(values.get((part.key, column)) for column in columns)]
+    legend, used = _legend(shown, _EDGE, 40, right)
     top = 40 + used + 26
     body = [*legend, _text(_EDGE, top - 12, unit, "quiet")]
     for tick in ticks:
@@ -163,9 +176,9 @@ def stacked_bars(
     for index, column in enumerate(columns):
         body += _stack(column, parts, values, left + index * wide, top + plot, wide, plot / ticks[-1])
         body += _above(sums[index], left + (index + 0.5) * wide, top + plot * (1 - sums[index] / ticks[-1]) - 4, wide)
-    slanted = max(_wide(column, 11) for column in columns) > wide - 4
+    slanted = _widest(columns, 11) > wide - 4
     body += _bar_labels(columns, left, top + plot + 16, wide, slanted)
-    low = top + plot + (46 if slanted else 20)
+    low = top + plot + (0.72 * _widest(columns, 11) + 14 if slanted else 20)
     body.append(_text(left + wide * len(columns) / 2, low + 14, axis, "quiet middle"))
     about = "; ".join(f"{column}: {count:,}" for column, count in zip(columns, sums, strict=True))
     return _svg(title, f"{unit} by {axis}. {about}.", right + _EDGE, low + 26, body)
@@ -191,42 +204,50 @@ def _above(value: int, x: float, y: float, wide: float) -> Iterable[str]:
 def _bar_labels(columns: Sequence[str], left: float, y: float, wide: float, slanted: bool) -> Iterable[str]:
     for index, column in enumerate(columns):
         x = left + (index + 0.5) * wide
-        yield _text(x + 4, y - 4, column, "small end", turn=-45) if slanted else _text(x, y, column, "small middle")
+        if slanted:
+            yield _text(x + 4, y - 4, column, "small end", turn=-45, room=_LABEL)
+        else:
+            yield _text(x, y, column, "small middle")
 
 
 def bars(title: str, rows: Sequence[str], parts: Sequence[Part], values: Values, *, axis: str, unit: str) -> str:
     """Lying bars, one a row, of parts side by side; values by (part, row). Sums stand at their ends."""
     sums = [sum(values.get((part.key, row), 0) for part in parts) for row in rows]
-    left = _EDGE + max(_wide(row) for row in (*rows, axis)) + 10
+    left = _EDGE + _widest((*rows, axis)) + 10
     room = WIDTH - left - _EDGE - _wide(f"{max(sums):,}") - 8
-    legend, used = _legend([part for part in parts if any(values.get((part.key, row)) for row in rows)], _EDGE, 40, WIDTH)
+    shown = [part for part in parts if any(values.get((part.key, row)) for row in rows)]
+    legend, used = _legend(shown, _EDGE, 40, WIDTH)
     top = 40 + used + 26
     body = [*legend, _text(_EDGE, top - 8, axis, "quiet"), _text(left, top - 8, unit + " →", "quiet")]
     for index, row in enumerate(rows):
         x, y = left, top + index * 22
-        body.append(_text(left - 8, y + 15, row, "end"))
+        body.append(_text(left - 8, y + 15, row, "end", room=_LABEL))
         for part in parts:
             value = values.get((part.key, row), 0)
             wide = value * room / max(sums)
             if value:
-                body.append(_rect(x, y + 3, max(wide - 0.75, 0.75), 16, f"c{part.colour}", f"{row}, {part.name}: {value:,}"))
+                hint = f"{row}, {part.name}: {value:,}"
+                body.append(_rect(x, y + 3, max(wide - 0.75, 0.75), 16, f"c{part.colour}", hint))
             x += wide
         body.append(_text(x + 6, y + 15, f"{sums[index]:,}", "small"))
     about = "; ".join(f"{row}: {count:,}" for row, count in zip(rows, sums, strict=True))
     return _svg(title, f"{unit} by {axis}. {about}.", WIDTH, top + len(rows) * 22 + 14, body)
 
 
-def timeline(title: str, lanes: Mapping[str, Sequence[Event]], *, axis: str) -> str:
-    """Events as dots with their texts over the years, in lanes; a lane grows as high as its texts need."""
+def timeline(title: str, lanes: Mapping[str, Sequence[Event]], colours: Mapping[str, int], *, axis: str) -> str:
+    """Events as dots with their texts over the years, in lanes with their colours (0 to COLOURS - 1).
+
+    A lane grows as high as its texts need; days must lie in the years 1 to 9999.
+    """
     days = [_years(event.day) for events in lanes.values() for event in events]
     first, last = math.floor(min(days)), math.floor(max(days)) + 1
-    left = _EDGE + max(_wide(lane) for lane in (*lanes, axis)) + 14
+    left = _EDGE + _widest((*lanes, axis)) + 30
     scale = (WIDTH - left - _EDGE) / (last - first)
     top, y = 68, 68.0
     body = []
-    for index, (lane, events) in enumerate(lanes.items()):
-        dots, used = _lane(events, left, y + 6, scale, first, index % (COLOURS - 2))
-        body += [_line(_EDGE, y, WIDTH - _EDGE, y), _text(_EDGE, y + 19, lane), *dots]
+    for lane, events in lanes.items():
+        dots, used = _lane(events, left, y + 6, scale, first, colours[lane])
+        body += [_line(_EDGE, y, WIDTH - _EDGE, y), _text(_EDGE, y + 19, lane, room=_LABEL), *dots]
         y += used + 8
     every = next(step for step in (1, 2, 5, 10, 50, 100, 10000) if step * scale >= 40)
     years = [year for year in range(first, last + 1) if year % every == 0]
@@ -240,18 +261,30 @@ def _lane(
     events: Sequence[Event], left: float, top: float, scale: float, first: int, colour: int
 ) -> tuple[list[str], float]:
     """Marks of a lane's events, each in the highest row with room for it, and the height they take."""
-    ends: list[float] = []
+    ends: list[list[tuple[float, float]]] = []
     marks = []
     for event in sorted(events, key=lambda event: (event.day, event.text)):
-        x, text = left + (_years(event.day) - first) * scale, _cut(event.text, 330, 11)
-        leftwards = x + 8 + _wide(text, 11) > WIDTH - 4
-        begin, end = (x - 10 - _wide(text, 11), x + 6) if leftwards else (x - 6, x + 10 + _wide(text, 11))
-        row = next((index for index, used in enumerate(ends) if used <= begin), len(ends))
-        ends[row : row + 1] = [end]
+        x, text = left + (_years(event.day) - first) * scale, _cut(event.text, _EVENT, 11)
+        room = _wide(text, 11) + 14
+        sides = [(x - 6, x + room, False), (x - room, x + 6, True)]
+        row, leftwards = _place(ends, [side for side in sides if side[0] > left - 20 and side[1] < WIDTH] or sides[1:])
         y = top + row * 17 + 9
-        marks.append(f'<circle class="c{colour}" cx="{_n(x)}" cy="{_n(y)}" r="4"><title>{_xml(event.day)}</title></circle>')
+        hint = _xml(f"{event.day} {event.text[:400]}")
+        marks.append(f'<circle class="c{colour}" cx="{_n(x)}" cy="{_n(y)}" r="4"><title>{hint}</title></circle>')
         marks.append(_text(x - 8 if leftwards else x + 8, y + 4, text, "small end" if leftwards else "small"))
     return marks, 17.0 * len(ends) + 6
+
+
+def _place(rows: list[list[tuple[float, float]]], sides: Sequence[tuple[float, float, bool]]) -> tuple[int, bool]:
+    """The first row with room for one of `sides` (begin, end, leftwards), which is then taken there."""
+    for index in range(len(rows) + 1):
+        if index == len(rows):
+            rows.append([])
+        for begin, end, leftwards in sides:
+            if all(end <= taken[0] or begin >= taken[1] for taken in rows[index]):
+                rows[index].append((begin, end))
+                return index, leftwards
+    raise AssertionError("a new row has room")
 
 
 def _years(day: str) -> float:
@@ -279,20 +312,20 @@ def _legend(parts: Sequence[Part], left: float, y: float, right: float) -> tuple
 
 
 def _svg(title: str, about: str, width: float, height: float, body: Iterable[str]) -> str:
-    width = max(width, min(WIDTH, _EDGE * 2 + _wide(title, 17)))
+    width = max(width, min(WIDTH, _EDGE * 2 + _wide(title, _TITLE)))
     head = (
         f'<svg xmlns="http://www.w3.org/2000/svg" width="{_n(width)}" height="{_n(height)}" '
         f'viewBox="0 0 {_n(width)} {_n(height)}" role="img" aria-labelledby="title desc">\n'
         f'<title id="title">{_xml(title)}</title>\n<desc id="desc">{_xml(about)}</desc>\n<style>{_STYLE}</style>\n'
     )
-    shown = _text(_EDGE, 24, _cut(title, WIDTH - 2 * _EDGE, 17), "title")
+    shown = _text(_EDGE, 24, _cut(title, WIDTH - 2 * _EDGE, _TITLE), "title")
     return head + "\n".join([shown, *body]) + "\n</svg>\n"
 
 
-def _text(x: float, y: float, text: str, kind: str = "", turn: int = 0) -> str:
+def _text(x: float, y: float, text: str, kind: str = "", turn: int = 0, room: float = WIDTH) -> str:
     turned = f' transform="rotate({turn} {_n(x)} {_n(y)})"' if turn else ""
     marked = f' class="{kind}"' if kind else ""
-    return f'<text x="{_n(x)}" y="{_n(y)}"{marked}{turned}>{_xml(_cut(text, WIDTH, _SIZE))}</text>'
+    return f'<text x="{_n(x)}" y="{_n(y)}"{marked}{turned}>{_xml(_cut(text, room, _SIZE))}</text>'
 
 
 def _rect(x: float, y: float, wide: float, high: float, kind: str, hint: str = "") -> str:
@@ -312,6 +345,10 @@ def _xml(text: str) -> str:
     return escape(_NOT_XML.sub("\ufffd", inert(text, keep="")))
 
 
+def _widest(labels: Iterable[str], size: float = _SIZE) -> float:
+    return max(min(_wide(label[:200], size), _LABEL * size / _SIZE) for label in labels)
+
+
 def _wide(text: str, size: float = _SIZE) -> float:
     """Width of `text` in px, on the generous side: fonts differ from reader to reader."""
     return sum(_character(character) for character in text) * size
@@ -320,11 +357,13 @@ def _wide(text: str, size: float = _SIZE) -> float:
 def _character(character: str) -> float:
     if unicodedata.east_asian_width(character) in "WF":
         return 1.0
-    return 0.32 if character in " .,:;|!'iljtf()[]" else 0.86 if character in "mwMW" else 0.6
+    if character in " .,:;|!'iljtf()[]":
+        return 0.32
+    return 0.9 if character in "mwMW@" else 0.7 if character.isupper() else 0.61
 
 
 def _cut(text: str, room: float, size: float) -> str:
-    text = inert(text, keep="")
+    text = inert(text[:400], keep="")
     if _wide(text, size) <= room:
         return text
     while text and _wide(text, size) > room - size:

@@ -9,34 +9,34 @@ from urllib.parse import unquote
 from kminer.records import Person, Reference, Source
 
 _ID = r"[0-9a-f]{7,40}"
-_FIXES = re.compile(rf"^\s*Fixes(?::|\s)\s*(?:commit\s+)?({_ID})\b", re.MULTILINE | re.IGNORECASE)
+_FIXES = re.compile(rf"^[^\S\n]*Fixes(?::|[^\S\n])[^\S\n]*(?:commit\s+)?({_ID})\b", re.MULTILINE | re.IGNORECASE)
 _REVERTS = re.compile(
     rf"\b(?:this\s+)?(?:partially\s+|partly\s+)?reverts?\s+(?:the\s+)?(?:commits?|changesets?)[\s:]+({_ID}"
     rf"(?:(?:\s*,\s*|\s+and\s+|\s*,\s*and\s+)(?:commits?\s+)?{_ID})*)\b",
     re.IGNORECASE,
 )
 _BACKPORTS = (
-    re.compile(r"^\s*commit\s+([0-9a-f]{40})\s+upstream\b", re.MULTILINE | re.IGNORECASE),
-    re.compile(r"^\s*\[\s*upstream\s+commit\s+([0-9a-f]{40})\s*\]", re.MULTILINE | re.IGNORECASE),
-    re.compile(r"^\s*upstream\s+commit:?\s+([0-9a-f]{40})\b", re.MULTILINE | re.IGNORECASE),
+    re.compile(r"^[^\S\n]*commit\s+([0-9a-f]{40})\s+upstream\b", re.MULTILINE | re.IGNORECASE),
+    re.compile(r"^[^\S\n]*\[\s*upstream\s+commit\s+([0-9a-f]{40})\s*\]", re.MULTILINE | re.IGNORECASE),
+    re.compile(r"^[^\S\n]*upstream\s+commit:?\s+([0-9a-f]{40})\b", re.MULTILINE | re.IGNORECASE),
     re.compile(r"\((?:cherry[- ]picked|backported) from commit\s+([0-9a-f]{40})\b", re.IGNORECASE),
 )
-_LINK = re.compile(r"^\s*Link:\s*<?(\S+?)>?\s*(?:\[[^\]]*\]|#.*)?$", re.MULTILINE | re.IGNORECASE)
+_LINK = re.compile(r"^[^\S\n]*Link:[^\S\n]*<?(\S+?)>?[^\S\n]*(?:\[[^\[\]\n]*\]|#.*)?$", re.MULTILINE | re.IGNORECASE)
 _ARCHIVED_MAIL = re.compile(
     r"https?://(?:lore\.kernel\.org/(?:r|all|lkml|[A-Za-z0-9._-]+)|lkml\.kernel\.org/r|patch\.msgid\.link)/([^\s/>]+@[^\s/>]+)"
 )
-_MESSAGE_ID = re.compile(r"^\s*Message-Id:\s*<?([^<>\s]+@[^<>\s]+)>?", re.MULTILINE | re.IGNORECASE)
+_MESSAGE_ID = re.compile(r"^[^\S\n]*Message-Id:[^\S\n]*<?([^<>\s]+@[^<>\s]+)>?", re.MULTILINE | re.IGNORECASE)
 _CVE = re.compile(r"\bCVE-(?:19|20)\d\d-\d{4,}\b", re.IGNORECASE)
-_STABLE = re.compile(r"^\s*Cc:\s*(?:[^\n<]*<)?stable@(?:vger\.)?kernel\.org>?\s*(.*)$", re.MULTILINE | re.IGNORECASE)
+_STABLE = re.compile(r"^[^\S\n]*Cc:(?:[^\S\n]*|[^\n<]*<)stable@(?:vger\.)?kernel\.org>?(.*)$", re.MULTILINE | re.IGNORECASE)
 _CLOSING = re.compile(r"\b(?:close[sd]?|fix(?:e[sd])?|resolve[sd]?)\b[:\s]+\Z", re.IGNORECASE)
 _PULL_MERGE = re.compile(r"\A\s*Merge pull request #(\d+) from ")
 _SQUASHED = re.compile(r"\(#(\d+)\)\s*\Z")
 _ISSUE = re.compile(
     r"(?:https?://github\.com/(?P<url>[\w.-]+/[\w.-]+)/(?:issues|pull)/(?P<url_number>\d+))"
-    r"|(?<![\w/&#])(?P<repo>[\w.-]+/[\w.-]+)?#(?P<number>\d{1,7})\b"
+    r"|(?:(?<![\w/&#.-])(?P<repo>[\w.-]{1,39}/[\w.-]{1,100})|(?<![\w/&#]))#(?P<number>\d{1,7})\b"
 )
 _PERSON = re.compile(
-    r"^[ \t]*([A-Za-z]+(?:-[A-Za-z]+)*-by):[ \t]*(?:\"?([^<\n\"]*?)\"?[ \t]*)?<([^<>\s]+@[^<>\s]+)>", re.MULTILINE
+    r"^[ \t]*([A-Za-z]+(?:-[A-Za-z]+)*-by):([^<\n]*)<([^<>\s@]+@[^<>\s]+)>", re.MULTILINE
 )
 _ROLES = {"co-authored-by": "co-developed-by", "signed-of-by": "signed-off-by", "singed-off-by": "signed-off-by"}
 
@@ -49,7 +49,7 @@ def find_people(text: str) -> Iterator[Person]:
     seen = set()
     for match in _PERSON.finditer(text):
         for role in _roles(match[1].lower()):
-            person = Person(role, (match[2] or "").strip(), match[3])
+            person = Person(role, match[2].strip(" \t\""), match[3])
             if (role, person.email) not in seen:
                 seen.add((role, person.email))
                 yield person

@@ -48,12 +48,18 @@ def open_repository(path: Path | str) -> pygit2.Repository:
             next="Give the path of a clone, bare or not, e.g. --repo linux=/path/to/linux.",
         )
     _refuse_foreign_format(Path(found))
+    return reopen_repository(found)
+
+
+def reopen_repository(where: str) -> pygit2.Repository:
+    """Open a git folder that `open_repository` has found good, in another process."""
+    tune_libgit2()
     try:
-        return pygit2.Repository(found)
+        return pygit2.Repository(where)
     except (pygit2.GitError, KeyError, ValueError) as error:
         raise RepositoryError(
             f"libgit2 cannot open this repository: {error}.",
-            where=str(where),
+            where=where,
             next="Run `git fsck` there; a fresh `git clone --bare --filter=blob:none` always works.",
         ) from error
 

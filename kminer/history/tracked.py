@@ -6,6 +6,7 @@ import os
 import re
 from collections.abc import Iterator
 from fnmatch import translate
+from typing import NamedTuple
 
 import pygit2
 
@@ -23,19 +24,20 @@ _MODES = {mode: int(mode, 8) for mode in (b"100644", b"100755", b"120000", b"160
 class _Node:
     """A path component that matters: tracked itself, or on the way to something tracked."""
 
-    __slots__ = ("folder_only", "globs", "names", "needles", "tracked")
+    __slots__ = ("folder_only", "globs", "names", "needles", "stems", "tracked")
 
     def __init__(self) -> None:
         self.names: dict[str, _Node] = {}
         self.globs: list[tuple[str, re.Pattern[str], _Node]] = []
         self.tracked: TrackedPath | None = None
         self.folder_only = False
-        self.needles: list[tuple[str, bytes]] = []
+        self.needles: list[_Needle] = []
+        self.stems: list[bytes] = []
 
     def prepare(self) -> None:
-        """Work out how what is tracked here stands in a tree object: (name, or "" for a glob; bytes to find)."""
-        exact = [(name, b" " + os.fsencode(name) + b"\0") for name in sorted(self.names)]
-        self.needles = exact + [("", b" " + os.fsencode(_GLOB.split(glob)[0])) for glob, _, _ in self.globs]
+        """Work out how what is tracked here stands in a tree object."""
+        self.needles = [_Needle(name, b" " + os.fsencode(name) + b"\0", node) for name, node in sorted(self.names.items())]
+        self.stems = sorted({b" " + os.fsencode(_GLOB.split(glob)[0]) for glob, _, _ in self.globs})
         for node in (*self.names.values(), *(node for _, _, node in self.globs)):
             node.prepare()
 
@@ -60,6 +62,14 @@ class _Node:
         if name in self.names:
             return self.names[name]
         return next((node for _, pattern, node in self.globs if pattern.match(name)), None)
+
+
+class _Needle(NamedTuple):
+    """A plain name, the bytes that stand for it behind its mode in a tree object, and its node."""
+
+    name: str
+    bytes: bytes
+    node: _Node
 
 
 _Entry = tuple[bytes, int, _Node]
@@ -130,15 +140,15 @@ class TrackedPaths:
     def _read(self, node: _Node, raw: bytes) -> _Projection:
         """Neighbouring commits' folders differ in a few bytes: of a large one only what differs is searched."""
         if len(raw) < _LARGE:
-            return dict(_entries(node, raw))
+            return _entries(node, raw)
         last, known = self._last.get(node, (b"", {}))
         start, old_end, new_end = _difference(last, raw)
         if 2 * max(old_end, new_end) - 2 * start > len(raw):
-            entries = dict(_entries(node, raw))
+            entries = _entries(node, raw)
         else:
             start = max(0, start - _LONGEST_ENTRY)
             entries = known.copy()
-            for name, _ in _entries(node, last[start : old_end + _LONGEST_ENTRY]):
+            for name in _entries(node, last[start : old_end + _LONGEST_ENTRY]):
                 entries.pop(name, None)
             entries.update(_entries(node, raw[start : new_end + _LONGEST_ENTRY]))
         self._last[node] = (raw, entries)
@@ -207,17 +217,15 @@ def _build(paths: tuple[TrackedPath, ...]) -> _Node:
     return root
 
 
-def _entries(node: _Node, raw: bytes) -> Iterator[tuple[str, _Entry]]:
+def _entries(node: _Node, raw: bytes) -> _Projection:
     """What `node` tracks in a tree object, or in a stretch of one that may begin and end within an entry.
 
     The raw bytes are searched, since making an object of an entry costs ten times more; a name counts only
     behind one of git's modes, so that an id's bytes are never taken for one.
     """
+    entries: _Projection = {}
     position, find = 0, raw.find
-    for name, needle in node.needles:
-        if not name:
-            yield from _glob_entries(node, raw, needle)
-            continue
+    for name, needle, child in node.needles:
         found = find(needle, position)
         if found < 0 and position:
             found = find(needle)
@@ -226,9 +234,12 @@ def _entries(node: _Node, raw: bytes) -> Iterator[tuple[str, _Entry]]:
         if found < 0:
             continue
         position = found + len(needle)
-        child = node.names[name]
-        if (mode == _TREE or child.takes_files) and position + 20 <= len(raw):
-            yield name, (raw[position : position + 20], mode, child)
+        entry_id = raw[position : position + 20]
+        if (mode == _TREE or child.takes_files) and len(entry_id) == 20:
+            entries[name] = (entry_id, mode, child)
+    for stem in node.stems:
+        entries.update(_glob_entries(node, raw, stem))
+    return entries
 
 
 def _glob_entries(node: _Node, raw: bytes, needle: bytes) -> Iterator[tuple[str, _Entry]]:

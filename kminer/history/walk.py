@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import re
 import signal
@@ -17,7 +18,7 @@ import pygit2
 from kminer.errors import RepositoryError
 from kminer.history.commits import RawCommit, read_identity, read_message, split_commit
 from kminer.history.references import find_people, find_references
-from kminer.history.repository import open_repository
+from kminer.history.repository import reopen_repository
 from kminer.history.tracked import TrackedPaths
 from kminer.history.words import Words
 from kminer.records import Change, ChangedPath, Reference, Source
@@ -28,7 +29,7 @@ SHARD_SIZE = 4096
 
 @dataclass(frozen=True, slots=True)
 class Shard:
-    """A range of commits of the repository at `path`, children before parents.
+    """A range of commits of the repository whose git folder is `path`, children before parents.
 
     `commits` holds 20 bytes an id; `boundary` the ids at which a shallow clone was cut, whose parents are unknown.
     """
@@ -45,7 +46,7 @@ def walk_shard(shard: Shard) -> list[Change]:
     A plain function of its argument: any executor whose workers see the repository can run it.
     Raises RepositoryError for an object that is missing or corrupt.
     """
-    repository = open_repository(shard.path)
+    repository = reopen_repository(shard.path)
     reader = _Reader(repository, shard.source, shard.boundary)
     keys = [shard.commits[start : start + 20].hex() for start in range(0, len(shard.commits), 20)]
     return list(reader.candidates(keys))
@@ -70,7 +71,8 @@ def walk(
 
 
 def _begin_worker() -> None:
-    """Leave Ctrl-C to the main process, and end with it, however it ends."""
+    """Leave Ctrl-C to the main process, and end with it, however it ends; collect no cycles, for there are none."""
+    gc.disable()
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     main_process = parent_process()
     assert main_process is not None
