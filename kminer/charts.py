@@ -87,7 +87,7 @@ def heat_map(
     sums = {row: sum(values.get((row, column), 0) for column in columns) for row in rows}
     right = _EDGE + _wide(f"{max(sums.values()):,}") + 14
     wide = min(48.0, (WIDTH - left - right) / len(columns))
-    high, slanted = 22, _widest(columns, 11) > wide - 4
+    high, slanted = 22, _widest(columns, 11) > wide - 2
     top = 54 + (0.72 * _widest(columns, 11) + 8 if slanted else 18)
     steps = _steps(max(values.values()))
     body = [_text(_EDGE, top - 8, row_axis, "quiet"), _text(left, 46, column_axis + " →", "quiet")]
@@ -176,7 +176,7 @@ def stacked_bars(
     for index, column in enumerate(columns):
         body += _stack(column, parts, values, left + index * wide, top + plot, wide, plot / ticks[-1])
         body += _above(sums[index], left + (index + 0.5) * wide, top + plot * (1 - sums[index] / ticks[-1]) - 4, wide)
-    slanted = _widest(columns, 11) > wide - 4
+    slanted = _widest(columns, 11) > wide - 2
     body += _bar_labels(columns, left, top + plot + 16, wide, slanted)
     low = top + plot + (0.72 * _widest(columns, 11) + 14 if slanted else 20)
     body.append(_text(left + wide * len(columns) / 2, low + 14, axis, "quiet middle"))

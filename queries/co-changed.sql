@@ -16,7 +16,8 @@ together AS (
     GROUP BY a.mechanism, b.mechanism
 )
 SELECT t.one AS mechanism, t.other AS with_mechanism, t.changes,
-       round(100.0 * t.changes / x.changes, 1) AS percent_of_first, round(100.0 * t.changes / y.changes, 1) AS percent_of_second,
+       round(100.0 * t.changes / x.changes, 1) AS percent_of_first,
+       round(100.0 * t.changes / y.changes, 1) AS percent_of_second,
        t.first_year, t.last_year
 FROM together t
 JOIN totals x ON x.mechanism = t.one

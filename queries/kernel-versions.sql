@@ -9,7 +9,8 @@ WITH RECURSIVE
 messages AS MATERIALIZED (
     SELECT c.id,
            replace(replace(replace(replace(replace(replace(' ' || substr(c.text, 1, 20000) || ' ', char(13), ''),
-                   char(10, 10), ' ¶ '), char(10) || '- ', ' ¶ '), char(10) || '* ', ' ¶ '), char(10), ' '), char(9), ' ') AS line
+                   char(10, 10), ' ¶ '), char(10) || '- ', ' ¶ '), char(10) || '* ', ' ¶ '),
+                   char(10), ' '), char(9), ' ') AS line
     FROM changes c JOIN sources s ON s.id = c.source
     WHERE s.project = :project AND c.reachable = 1 AND (c.text LIKE '%kernel%' OR c.text LIKE '%linux%')
           AND NOT EXISTS (SELECT 1 FROM refs b JOIN changes o ON o.source = c.source AND o.key = b.target
@@ -56,7 +57,8 @@ numbers AS (
           -- Linux with a word before it may be a distribution, which counts otherwise: "Alpine Linux 3.6".
           AND CASE WHEN word = 'kernel' THEN before NOT GLOB '*[a-z0-9_]'
                    ELSE before GLOB '*[ (">=`]' AND before NOT GLOB '*alpine *' AND before NOT GLOB '*oracle *'
-                        AND before NOT GLOB '*enterprise *' AND before NOT GLOB '*amazon *' AND before NOT GLOB '*suse *'
+                        AND before NOT GLOB '*enterprise *' AND before NOT GLOB '*amazon *'
+                        AND before NOT GLOB '*suse *'
                         AND before NOT GLOB '*arch *' AND before NOT GLOB '*rocky *' AND before NOT GLOB '*alma *'
                         AND before NOT GLOB '*scientific *' AND before NOT GLOB '*azure *' AND before NOT GLOB '*rhel *' END
     UNION ALL
@@ -67,8 +69,9 @@ numbers AS (
     WHERE number GLOB '[2-7].[0-9]*' AND number NOT LIKE '%.'
           AND (head GLOB '*[ (<>=~"`]' OR head GLOB '*[^a-z]v' OR head GLOB '*pre-')
           -- "RHEL 7.4 kernels", "Alpine 3.10 kernel" name a distribution; "RHEL 3.10 kernels" a kernel.
-          AND NOT (number GLOB '[5-7].*' AND (rtrim(head) GLOB '*rhel' OR rtrim(head) GLOB '*centos' OR rtrim(head) GLOB '*linux'
-                                              OR rtrim(head) GLOB '*hat' OR rtrim(head) GLOB '*debian' OR rtrim(head) GLOB '*sles'))
+          AND NOT (number GLOB '[5-7].*'
+                   AND (rtrim(head) GLOB '*rhel' OR rtrim(head) GLOB '*centos' OR rtrim(head) GLOB '*linux'
+                        OR rtrim(head) GLOB '*hat' OR rtrim(head) GLOB '*debian' OR rtrim(head) GLOB '*sles'))
           AND rtrim(head) NOT GLOB '*alpine' AND rtrim(head) NOT GLOB '*golang' AND rtrim(head) NOT GLOB '*systemd'
 ),
 -- 2.6 and 3.0 to 7.x; no line had more than 20 versions. Four numbers are an address, but for 2.6.32.27.

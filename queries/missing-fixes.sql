@@ -38,7 +38,8 @@ lacking AS (
     JOIN line rb ON rb.source = b.source AND rb.tag = coalesce(b.first_final, b.first_rc)
     LEFT JOIN line rf ON rf.source = f.source AND rf.tag = coalesce(f.first_final, f.first_rc)
     WHERE f.reachable = 1 AND rb.position <= h.position
-          AND ((b.source, rb.tag) IN (SELECT source, tag FROM chain) OR (b.source, rb.tag) IN (SELECT source, tag FROM trunk))
+          AND ((b.source, rb.tag) IN (SELECT source, tag FROM chain)
+               OR (b.source, rb.tag) IN (SELECT source, tag FROM trunk))
           AND (rf.position IS NULL OR rf.position > h.position)
           -- Itself a pick to a later line: its original is listed.
           AND NOT EXISTS (SELECT 1 FROM refs k JOIN changes o ON o.source = f.source AND o.key = k.target
@@ -64,7 +65,8 @@ answer AS (
     JOIN sources s ON s.id = f.source
     UNION ALL
     -- An empty answer must mean that no fix is missing, never that the tag was misspelt.
-    SELECT '9', NULL, NULL, NULL, NULL, 'No release of ' || :project || ' is tagged ' || :release || '; `kminer releases` lists them.',
+    SELECT '9', NULL, NULL, NULL, NULL,
+           'No release of ' || :project || ' is tagged ' || :release || '; `kminer releases` lists them.',
            NULL, NULL, NULL, NULL
     WHERE NOT EXISTS (SELECT 1 FROM here)
 )

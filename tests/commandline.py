@@ -75,7 +75,7 @@ def without_root_powers(words: list[str]) -> list[str] | None:
 
 def check_failure(done: subprocess.CompletedProcess[str], code: int, *says: str | Path) -> None:
     """Fail unless the process ended with `code`, a message that holds all of `says`, and no traceback."""
-    assert "Traceback" not in done.stderr, done.stderr
+    assert "Traceback" not in done.stderr, done.stderr.splitlines()[-3:]
     assert done.returncode == code, (done.returncode, done.stdout, done.stderr)
     assert done.stderr.startswith(("error: ", "Usage: ")) or "\nerror: " in done.stderr, done.stderr
     for part in says:

@@ -1,5 +1,6 @@
 """Pictures: well-formed, within their bounds, inert whatever their labels hold."""
 
+import itertools
 import re
 from xml.etree import ElementTree
 
@@ -27,7 +28,10 @@ def lying(rows=("ns.mnt", HOSTILE)) -> str:
 
 
 def lanes(events=None) -> str:
-    events = events or {"ns.mnt": [charts.Event("2002-08-03", HOSTILE)], HOSTILE: [charts.Event("2010-02-24", "v1 blkio")]}
+    events = events or {
+        "ns.mnt": [charts.Event("2002-08-03", HOSTILE)],
+        HOSTILE: [charts.Event("2010-02-24", "v1 blkio")],
+    }
     return charts.timeline(HOSTILE, events, dict.fromkeys(events, 2), axis="mechanism")
 
 
@@ -102,7 +106,7 @@ def test_labels_of_a_lane_do_not_overlap():
     assert len(spans) > 3
     for row in spans.values():
         row.sort()
-        assert all(left[1] <= right[0] for left, right in zip(row, row[1:], strict=False))
+        assert all(left[1] <= right[0] for left, right in itertools.pairwise(row))
 
 
 @pytest.mark.parametrize("most", [1, 2, 7, 10, 99, 1000, 123456])

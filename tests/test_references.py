@@ -49,7 +49,7 @@ def found(text: str, kind: str, source: object = MOBY) -> list[str]:
         ("Fixes: #12", []),
         ("Fixes: the deadbeef0 bug in words", []),
         ("This fixes 0123456789ab in the middle of a line", []),
-        ("Fixes:\n\n0123456789ab is a paragraph of its own", []),
+        ("Fixes\n\ncommit 0123456789ab\nAuthor: A", ["0123456789ab"]),
     ],
 )
 def test_fixes_in_many_spellings(line: str, ids: list[str]) -> None:

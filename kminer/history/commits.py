@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from kminer.records import Moment, Person
 
 _IDENTITY = re.compile(rb"(?P<name>[^<\n]*)<(?P<email>[^>\n]*)>[^\n]*?(?P<seconds>(?<!\d)-?\d{1,18}(?!\d))?(?: (?P<offset>[+-]\d+))?$")
+_BLANK_LINES = re.compile(r"\n\s*\n")
 _ENCODING = re.compile(rb"^encoding (\S+)$", re.MULTILINE)
 
 
@@ -43,21 +44,18 @@ def split_commit(raw: bytes) -> RawCommit:
 
 def read_message(commit: RawCommit) -> Message:
     """Decode the message: UTF-8, else the encoding the commit declares, else ISO 8859-1, which fits any bytes."""
+    text, encoding = _decode(commit.message, _declared(commit))
+    return Message(title_of(text), text, encoding)
+
+
+def _declared(commit: RawCommit) -> str:
     declared = _ENCODING.search(commit.header)
-    candidates = ["utf-8", declared[1].decode("ascii", "replace") if declared else "iso-8859-1", "iso-8859-1"]
-    for encoding in candidates:
-        try:
-            text = commit.message.decode(encoding)
-            if text.encode(encoding) == commit.message:
-                return Message(title_of(text), text, encoding)
-        except (UnicodeError, LookupError):
-            continue
-    raise AssertionError("ISO 8859-1 decodes any bytes")
+    return declared[1].decode("ascii", "replace") if declared else "iso-8859-1"
 
 
 def title_of(text: str) -> str:
     """The first paragraph on one line, as git shows a subject."""
-    first = text.lstrip("\n").split("\n\n", 1)[0]
+    first = _BLANK_LINES.split(text.strip(), 1)[0]
     return " ".join(line.strip() for line in first.splitlines()).strip()
 
 
@@ -66,15 +64,22 @@ def read_identity(commit: RawCommit, role: str, encoding: str) -> tuple[Person, 
     start = commit.header.find(b"\n" + role.encode() + b" ")
     line = commit.header[start + len(role) + 2 :].split(b"\n", 1)[0] if start >= 0 else b""
     match = _IDENTITY.match(line)
+    if encoding == "utf-8":
+        encoding = _declared(commit)
     if match is None:
-        return Person(role, _decode(line, encoding).strip(), ""), Moment(0)
-    person = Person(role, _decode(match["name"], encoding).strip(), _decode(match["email"], encoding).strip())
+        return Person(role, _decode(line, encoding)[0].strip(), ""), Moment(0)
+    name, email = _decode(match["name"], encoding)[0].strip(), _decode(match["email"], encoding)[0].strip()
     offset = (match["offset"] or b"+0000").decode("ascii")
-    return person, Moment(int(match["seconds"] or 0), offset)
+    return Person(role, name, email), Moment(int(match["seconds"] or 0), offset)
 
 
-def _decode(data: bytes, encoding: str) -> str:
-    try:
-        return data.decode("utf-8")
-    except UnicodeDecodeError:
-        return data.decode(encoding if encoding != "utf-8" else "iso-8859-1", "replace")
+def _decode(data: bytes, declared: str) -> tuple[str, str]:
+    """`data` as text that can be stored, and the first encoding that gives `data` back."""
+    for encoding in ("utf-8", declared, "iso-8859-1"):
+        try:
+            text = data.decode(encoding)
+            if text.encode(encoding) == data and (encoding == "utf-8" or text.encode("utf-8")):
+                return text, encoding
+        except (ValueError, LookupError):
+            continue
+    raise AssertionError("ISO 8859-1 decodes any bytes")

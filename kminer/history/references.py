@@ -9,7 +9,7 @@ from urllib.parse import unquote
 from kminer.records import Person, Reference, Source
 
 _ID = r"[0-9a-f]{7,40}"
-_FIXES = re.compile(rf"^[^\S\n]*Fixes(?::|[^\S\n])[^\S\n]*(?:commit\s+)?({_ID})\b", re.MULTILINE | re.IGNORECASE)
+_FIXES = re.compile(rf"^[^\S\n]*Fixes(?::|\s)\s*(?:commit\s+)?({_ID})\b", re.MULTILINE | re.IGNORECASE)
 _REVERTS = re.compile(
     rf"\b(?:this\s+)?(?:partially\s+|partly\s+)?reverts?\s+(?:the\s+)?(?:commits?|changesets?)[\s:]+({_ID}"
     rf"(?:(?:\s*,\s*|\s+and\s+|\s*,\s*and\s+)(?:commits?\s+)?{_ID})*)\b",
@@ -21,7 +21,7 @@ _BACKPORTS = (
     re.compile(r"^[^\S\n]*upstream\s+commit:?\s+([0-9a-f]{40})\b", re.MULTILINE | re.IGNORECASE),
     re.compile(r"\((?:cherry[- ]picked|backported) from commit\s+([0-9a-f]{40})\b", re.IGNORECASE),
 )
-_LINK = re.compile(r"^[^\S\n]*Link:[^\S\n]*<?(\S+?)>?[^\S\n]*(?:\[[^\[\]\n]*\]|#.*)?$", re.MULTILINE | re.IGNORECASE)
+_LINK = re.compile(r"^[^\S\n]*Link:[^\S\n]*<?(\S+?)>?(?:[^\S\n]+(?:\[[^\[\]\n]*\]|#.*))?[^\S\n]*$", re.MULTILINE | re.IGNORECASE)
 _ARCHIVED_MAIL = re.compile(
     r"https?://(?:lore\.kernel\.org/(?:r|all|lkml|[A-Za-z0-9._-]+)|lkml\.kernel\.org/r|patch\.msgid\.link)/([^\s/>]+@[^\s/>]+)"
 )

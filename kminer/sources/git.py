@@ -126,7 +126,8 @@ def _plan(
             next="Clone it again, or name another with --repo.",
         )
     row, cursor = reader.get_cursor(db, source.id)
-    definition, boundary = _definition(source), git.shallow_boundary(repository)
+    boundary = git.shallow_boundary(repository)
+    definition = _definition(source, boundary)
     since = options.since or (str(row["since"]) if row and row["since"] and not options.full else None)
     _check_likeness(source, repository, refs)
     if row is not None:
@@ -134,7 +135,7 @@ def _plan(
     known = row is not None and not options.full and row["definition"] == definition and row["since"] == since
     if known and cursor == {ref.name: (ref.object_id, ref.commit) for ref in refs}:
         return None
-    if row is not None and row["definition"] != definition:
+    if row is not None and str(row["definition"])[:12] != definition[:12]:
         summary.notes.append("the source's file has changed: its history is read anew")
     if boundary:
         summary.notes.append("the clone is shallow: what lies before its cut is not seen")
@@ -150,10 +151,12 @@ def _plan(
     )
 
 
-def _definition(source: Source) -> str:
+def _definition(source: Source, boundary: frozenset[bytes]) -> str:
+    """A fingerprint of how the source is read, and of where a shallow clone was cut: a deepened one is read anew."""
     facts = (READER_VERSION, source.paths, source.words, source.tag_pattern, source.series_pattern,
              source.pull_title, source.ignore_refs, source.repository, source.repository_was)  # fmt: skip
-    return hashlib.sha256(repr(facts).encode()).hexdigest()[:12]
+    definition = hashlib.sha256(repr(facts).encode()).hexdigest()[:12]
+    return definition + ("-" + hashlib.sha256(b"".join(sorted(boundary))).hexdigest()[:12] if boundary else "")
 
 
 def _tags(refs: dict[str, tuple[str, str | None]]) -> dict[str, str | None]:
@@ -167,8 +170,7 @@ def _check_likeness(source: Source, repository: pygit2.Repository, refs: Sequenc
     commits = list(dict.fromkeys(ref.commit for ref in refs if ref.commit))
     most = 0
     for commit in [*commits[:20], *commits[-20:]]:
-        tree = repository[commit].peel(pygit2.Tree)
-        most = max(most, tracked.present(tree.id.raw))
+        most = max(most, tracked.present(repository[commit].tree_id.raw))
         if most >= wanted:
             return
     raise RepositoryError(
@@ -315,7 +317,7 @@ def _store_lineage(
     writer.save_first_releases(db, source.id, found)
     if not plan.boundary:
         summary.unreachable = writer.mark_reachable(db, source.id, {key for key, _, _ in found})
-    if plan.whole and plan.since is None:
+    if plan.whole and plan.since is None and not plan.boundary:
         summary.dropped = writer.drop_unmatched(db, source.id, plan.definition)
 
 

@@ -117,8 +117,8 @@ def m001_sources_and_changes(db: Database) -> None:
         CREATE TABLE people (                -- who a change names
             change_id INTEGER NOT NULL REFERENCES changes(id) ON DELETE CASCADE, -- the change
             role TEXT NOT NULL,              -- author, committer, or a trailer's: signed-off-by, reviewed-by, ...
+            email TEXT NOT NULL,             -- as written; before name, or SQLite 3.40's integrity_check errs
             name TEXT NOT NULL,              -- as written
-            email TEXT NOT NULL,             -- as written
             PRIMARY KEY (change_id, role, email)
         ) STRICT, WITHOUT ROWID
         """,
@@ -146,8 +146,8 @@ def m002_views(db: Database) -> None:
         CREATE VIEW change_mechanisms AS -- mechanisms of changes, by the tracked paths they touch
         SELECT DISTINCT p.change_id, t.mechanism
         FROM change_paths p
-        JOIN changes c ON c.id = p.change_id
-        JOIN tracked_paths t ON t.source = c.source AND t.path = p.tracked
+        CROSS JOIN changes c ON c.id = p.change_id      -- CROSS keeps this order: few rows for one change
+        CROSS JOIN tracked_paths t ON t.source = c.source AND t.path = p.tracked
         """,
         """
         CREATE VIEW fixes AS -- Fixes references: the mending change and, where the store holds it, the faulty one
