@@ -7,13 +7,14 @@ from __future__ import annotations
 
 import re
 import tomllib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sized
+from functools import cache
 from pathlib import Path
 from typing import Any, TypeVar
 
 from kminer import places
 from kminer.errors import CatalogueError, UsageError
-from kminer.records import Feature, Parameter, ReleaseDate, SavedQuery, Source, TrackedPath
+from kminer.records import Feature, Parameter, ReleaseDate, SavedQuery, Source, Taxonomy, TrackedPath
 
 T = TypeVar("T")
 Table = dict[str, Any]
@@ -40,9 +41,19 @@ def find_source(name: str) -> Source:
         raise UsageError(
             f"There is no source named '{name}'.",
             where=f"known are {', '.join(sources)}",
-            next=f"A source is one file: {places.own('data/sources')}/{name}.toml (see docs/extending.md).",
+            next=_meant(name, sources)
+            or f"A source is one file: {places.own('data/sources')}/{name}.toml (see docs/extending.md).",
         )
     return sources[name]
+
+
+@cache
+def load_labels() -> Taxonomy:
+    """The taxonomy of data/labels.toml."""
+    file = places.shipped("data") / "labels.toml"
+    table = _toml(file)
+    _only(table, {"mechanisms", "kinds", "dimensions", "flags"}, file)
+    return Taxonomy(**{name: _get(table, name, dict, {}, file) for name in table})
 
 
 def load_features() -> dict[str, Feature]:
@@ -81,13 +92,14 @@ def find_report(name: str) -> Path:
 def _pick(known: dict[str, T], name: str, noun: str, command: str) -> T:
     if name in known:
         return known[name]
+    raise UsageError(f"There is no {noun} named '{name}'.", next=_meant(name, known) or f"`{command}` lists them.")
+
+
+def _meant(name: str, known: Iterable[str]) -> str:
     from difflib import get_close_matches
 
     near = get_close_matches(name, known, 3)
-    raise UsageError(
-        f"There is no {noun} named '{name}'.",
-        next=f"Did you mean {' or '.join(near)}?" if near else f"`{command}` lists them.",
-    )
+    return f"Did you mean {' or '.join(near)}?" if near else ""
 
 
 def _files(folder: str, pattern: str) -> list[Path]:
@@ -112,13 +124,24 @@ def _tables(folder: str, key: str = "id") -> dict[str, tuple[Path, Table]]:
 
 def _toml(file: Path) -> Table:
     try:
-        return tomllib.loads(file.read_text(encoding="utf-8"))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        return tomllib.loads(_text(file))
+    except tomllib.TOMLDecodeError as error:
         raise CatalogueError(
             f"This file is not valid TOML: {error}.", where=str(file), next="Mend the line it names, then run again."
         ) from error
+
+
+def _text(file: Path) -> str:
+    try:
+        return file.read_text(encoding="utf-8")
+    except UnicodeDecodeError as error:
+        raise CatalogueError(
+            f"This file is not UTF-8 text: {error}.", where=str(file), next="Save it as UTF-8, then run again."
+        ) from error
     except OSError as error:
-        raise CatalogueError(f"This file cannot be read: {error.strerror}.", where=str(file)) from error
+        raise CatalogueError(
+            f"This file cannot be read: {error.strerror}.", where=str(file), next="Check its permissions, or remove it."
+        ) from error
 
 
 def _fault(file: Path, key: str, wrong: str) -> CatalogueError:
@@ -142,6 +165,14 @@ def _texts(table: Table, key: str, file: Path) -> tuple[str, ...]:
     return tuple(values)
 
 
+def _mechanisms(table: Table, file: Path) -> tuple[str, ...]:
+    names, known = _texts(table, "mechanisms", file), load_labels().mechanisms
+    for name in names:
+        if name not in known:
+            raise _fault(file, "mechanisms", f"names {name!r}, which data/labels.toml does not know")
+    return names
+
+
 def _only(table: Table, allowed: set[str], file: Path, inside: str = "") -> None:
     for key in sorted(table.keys() - allowed):
         raise _fault(file, inside + key, f"is not a key of this file (known are {', '.join(sorted(allowed))})")
@@ -153,7 +184,7 @@ def _extended(tables: dict[str, tuple[Path, Table]]) -> Iterator[tuple[Path, Tab
         parent = table.get("extends")
         if parent is None:
             yield file, table
-        elif parent in tables and "extends" not in tables[parent][1]:
+        elif isinstance(parent, str) and parent in tables and "extends" not in tables[parent][1]:
             yield file, tables[parent][1] | {"default": False} | table
         else:
             raise _fault(file, "extends", f"must name a source that itself extends none, not {parent!r}")
@@ -166,6 +197,9 @@ def _source(table: Table, file: Path) -> Source:
             raise _fault(file, key, "must be there, a text")
     if not _NAME.fullmatch(table["id"]) or table["id"] != file.stem:
         raise _fault(file, "id", "must be the file's name, of small letters, digits, '.', '_' and '-'")
+    for word in _texts(table, "words", file):
+        if not word.strip("* \t\n"):
+            raise _fault(file, "words", f"must hold words, not {word!r}")
     releases, pulls = _get(table, "releases", dict, {}, file), _get(table, "pulls", dict, {}, file)
     _only(releases, {"tag", "series"}, file, "releases.")
     _only(pulls, {"title"}, file, "pulls.")
@@ -212,7 +246,7 @@ def _tracked(table: Table, file: Path) -> tuple[TrackedPath, ...]:
         path = TrackedPath(
             path=_get(row, "path", str, "", file),
             was=_texts(row, "was", file),
-            mechanisms=_texts(row, "mechanisms", file),
+            mechanisms=_mechanisms(row, file),
             about=_get(row, "about", str, "", file),
             whole=_get(row, "whole", bool, False, file),
         )
@@ -235,7 +269,7 @@ def _feature(table: Table, file: Path) -> Feature:
         area=_required(table, "area", file),
         title=_required(table, "title", file),
         summary=_required(table, "summary", file),
-        mechanisms=_texts(table, "mechanisms", file),
+        mechanisms=_mechanisms(table, file),
         since=_get(table, "since", str, "", file) or None,
         confidence=_required(table, "confidence", file),
         commits=tuple((row["id"], row.get("title") or "") for row in _get(table, "commits", list, [], file)),
@@ -263,7 +297,7 @@ _PARAMETER = re.compile(r"(?P<name>[a-z_]+)\s*(?:=\s*(?P<default>[^:]*?)\s*)?:\s
 
 def read_query(file: Path) -> SavedQuery:
     """A saved query from its file. Raises CatalogueError when its head lacks title or why, or misspells a param."""
-    text = file.read_text(encoding="utf-8")
+    text = _text(file)
     facts: dict[str, str] = {}
     parameters = []
     for line in text.splitlines():
@@ -275,7 +309,7 @@ def read_query(file: Path) -> SavedQuery:
     for key in ("title", "why"):
         if not facts.get(key):
             raise CatalogueError(
-                f"The query's head has no `-- {key}: ...` line.", where=str(file), next="Add it; see docs/extending.md."
+                f"The head has no `-- {key}: ...` line.", where=str(file), next="Add it; see docs/extending.md."
             )
     return SavedQuery(file.stem, facts["title"], facts["why"], tuple(parameters), text.strip(), str(file))
 
@@ -293,11 +327,17 @@ def _parameter(text: str, file: Path) -> Parameter:
     return Parameter(match["name"], int(default) if number else default, match["about"])
 
 
-CHECKS: dict[str, Callable[[], object]] = {
+def load_report_heads() -> dict[str, SavedQuery]:
+    """Heads of the report templates by name."""
+    return {name: read_query(file) for name, file in load_reports().items()}
+
+
+CHECKS: dict[str, Callable[[], Sized]] = {
+    "data/labels.toml": lambda: load_labels().mechanisms,
     "data/sources": load_sources,
     "data/features": load_features,
     "data/releases": load_release_dates,
     "queries": load_queries,
-    "reports": load_reports,
+    "reports": load_report_heads,
 }
 """What `kminer check` loads, folder by folder."""

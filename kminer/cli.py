@@ -84,6 +84,14 @@ def _open(context: click.Context) -> sqlite3.Connection:
     return db
 
 
+def _check_known(db: sqlite3.Connection, source: str | None) -> None:
+    from kminer import catalogue
+    from kminer.store import reader
+
+    if source is not None and source not in {row["id"] for row in reader.list_sources(db)}:
+        catalogue.find_source(source)
+
+
 @main.command()
 @click.argument("names", metavar="[SOURCE]...", nargs=-1)
 @click.option("--repo", "repos", metavar="SOURCE=PATH", multiple=True,
@@ -268,7 +276,9 @@ def search(context: click.Context, words: tuple[str, ...], source: str | None, l
     from kminer.store import reader
 
     terminal = _terminal(context)
-    rows = reader.search(_open(context), " ".join(words), source, limit)
+    db = _open(context)
+    _check_known(db, source)
+    rows = reader.search(db, " ".join(words), source, limit)
     if as_json:
         terminal.json(rows)
     elif rows:
@@ -305,7 +315,9 @@ def releases(context: click.Context, source: str | None, rc: bool, as_json: bool
     from kminer.store import reader
 
     terminal = _terminal(context)
-    rows = reader.list_releases(_open(context), source, rc)
+    db = _open(context)
+    _check_known(db, source)
+    rows = reader.list_releases(db, source, rc)
     if as_json:
         terminal.json(rows)
     else:
@@ -346,7 +358,7 @@ def check(context: click.Context) -> None:
             failed = error.exit_code
             terminal.fail(str(error))
         else:
-            terminal.say(f"{folder}: {len(loaded)} good")  # type: ignore[arg-type]
+            terminal.say(f"{folder}: {len(loaded)} good")
     context.exit(failed)
 
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 import unicodedata
 
-_MARKDOWN = re.compile(r"([\\`*_{}\[\]()#+!|<>~$^@-])")
+# What opens markup anywhere; an underscore at a word's edge; what opens a list or underlines a heading.
+_MARKDOWN = re.compile(r"([\\`*{}\[\]#|<>~$^@]|(?<![^\W_])_|_(?![^\W_])|^[-+=])")
 _DIRECTION = set("\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069\ufeff\u2028\u2029")
 
 
@@ -34,7 +35,7 @@ def markdown(text: str) -> str:
     """`text` as one line of Markdown that shows it as written: no markup, no HTML, no links, no mentions."""
     line = " ".join(inert(text, keep=" ").replace("␊", " ").replace("␉", " ").split())
     escaped = _MARKDOWN.sub(r"\\\1", line).replace("&", "&amp;")
-    return re.sub(r"(?i)\b(https?|ftp|www)(:|\.)", r"\1\\\2", re.sub(r"^(\d+)\.", r"\1\\.", escaped))
+    return re.sub(r"(?i)\b(https?|ftp|www)(:|\.)", r"\1\\\2", re.sub(r"^(\d+)([.)])(?=\s|$)", r"\1\\\2", escaped))
 
 
 def code_span(text: str) -> str:

@@ -7,13 +7,13 @@ import io
 import json
 import re
 import sqlite3
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from kminer import catalogue
 from kminer.errors import QueryError, UsageError
-from kminer.foreign import markdown
+from kminer.markup import table
 from kminer.records import SavedQuery
 
 Value = str | int | None
@@ -108,7 +108,7 @@ def render(answer: Answer, style: str) -> str:
         return json.dumps(list(answer.dicts()), indent=2, ensure_ascii=False) + "\n"
     if style == "jsonl":
         return "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in answer.dicts())
-    return markdown_table(answer.columns, answer.rows)
+    return table(answer.columns, answer.rows)
 
 
 def _csv(answer: Answer) -> str:
@@ -117,20 +117,3 @@ def _csv(answer: Answer) -> str:
     table.writerow(answer.columns)
     table.writerows(answer.rows)
     return text.getvalue()
-
-
-def markdown_table(columns: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
-    """A Markdown table; numbers stand to the right, foreign text shows as written."""
-    numeric = [bool(rows) and all(isinstance(row[index], int | float | None) for row in rows) for index in range(len(columns))]
-    lines = ["| " + " | ".join(column.replace("_", " ") for column in columns) + " |"]
-    lines.append("|" + "|".join(" ---: " if right else " --- " for right in numeric) + "|")
-    lines += ["| " + " | ".join(_cell(value) for value in row) + " |" for row in rows]
-    return "\n".join(lines) + "\n"
-
-
-def _cell(value: object) -> str:
-    if value is None:
-        return ""
-    if isinstance(value, float):
-        return f"{value:.1f}"
-    return markdown(str(value))

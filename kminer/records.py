@@ -184,6 +184,16 @@ class ReleaseDate:
 
 
 @dataclass(frozen=True, slots=True)
+class Taxonomy:
+    """The labels there are, in the order in which they are shown, each with what it means."""
+
+    mechanisms: dict[str, str]
+    kinds: dict[str, str]
+    dimensions: dict[str, str]
+    flags: dict[str, str]
+
+
+@dataclass(frozen=True, slots=True)
 class Parameter:
     """A parameter of a saved query: `default` None means it must be given; a whole number stays one."""
 

@@ -8,94 +8,41 @@ module made it: text that others wrote cannot become markup by an oversight. The
 from __future__ import annotations
 
 import re
-import shlex
 import sqlite3
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from difflib import get_close_matches
-from html import escape
 from pathlib import Path
-from urllib.parse import quote
 
 from jinja2 import FileSystemLoader, StrictUndefined, TemplateError, TemplateSyntaxError
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
-from kminer import catalogue, charts, places, queries
+from kminer import catalogue, places, queries
 from kminer.errors import CatalogueError, KminerError, UsageError
-from kminer.foreign import code_span, inert, markdown
+from kminer.foreign import inert, markdown
+from kminer.markup import (
+    Markdown,
+    code,
+    command,
+    first_paragraph,
+    html,
+    link,
+    number,
+    rows_table,
+    short_title,
+    show,
+)
+from kminer.pictures import EVIDENCE, WORDS_ONLY, Pictures, Row, in_order, narrowest, pivot
 from kminer.records import Feature, SavedQuery, Source
+from kminer.store.reader import holds_demo
 
-WORDS_ONLY = "(words only)"
-"""Stands in for the mechanism of a change that speaks of one, and touches none of its tracked files."""
-
-MECHANISMS = {
-    "ns.core": "what all namespaces share",
-    "ns.mnt": "mount namespace",
-    "ns.uts": "UTS namespace",
-    "ns.ipc": "IPC namespace",
-    "ns.pid": "PID namespace",
-    "ns.net": "network namespace",
-    "ns.user": "user namespace, id maps",
-    "ns.cgroup": "cgroup namespace",
-    "ns.time": "time namespace",
-    "cg.core": "the cgroup hierarchy itself",
-    "cg.cpu": "cpu controller, bandwidth, cpuacct",
-    "cg.cpuset": "cpuset",
-    "cg.memory": "memory controller (memcg)",
-    "cg.io": "block I/O controller",
-    "cg.pids": "pids controller",
-    "cg.devices": "devices controller",
-    "cg.freezer": "freezer",
-    "cg.hugetlb": "hugetlb controller",
-    "cg.rdma": "rdma controller",
-    "cg.perf": "perf_event controller",
-    "cg.net": "net_cls, net_prio, network policy per cgroup",
-    "cg.misc": "misc, dmem, debug and other controllers",
-    "cg.psi": "pressure stall information",
-    "fs.overlay": "overlayfs",
-    "fs.driver": "the engine's layer storage",
-    "sec.seccomp": "seccomp filters",
-    "sec.caps": "capabilities",
-    "sec.lsm": "security modules as used for containers",
-    "mgmt.image": "images: build, pull, push, store",
-    "mgmt.orchestration": "services and scheduling over hosts",
-    "mgmt.runtime": "container life cycle and configuration",
-    WORDS_ONLY: "named in the message, no tracked file touched",
-}
-"""The mechanisms in the order of the taxonomy (LABELS.md), and what each is."""
-
-_FAMILIES = {
-    "ns": charts.Part("ns", "namespaces", 0),
-    "cg": charts.Part("cg", "control groups", 1),
-    "fs": charts.Part("fs", "overlayfs, storage drivers", 2),
-    "sec": charts.Part("sec", "seccomp, capabilities, LSMs", 3),
-    "mgmt": charts.Part("mgmt", "images, life cycle, orchestration", 4),
-    WORDS_ONLY: charts.Part(WORDS_ONLY, "named in the message only", 7),
-}
-_EVIDENCE = {
-    "cve": charts.Part("cve", "name a CVE", 3),
-    "fix": charts.Part("fix", "mend a named commit, or are meant for stable", 1),
-    "revert": charts.Part("revert", "revert a commit", 4),
-    "other": charts.Part("other", "the other changes", 5),
-}
 _WIDE = {"ns.core", "cg.core", "mgmt.runtime"}
-_PARTS = {"family": _FAMILIES, "evidence": _EVIDENCE}
-_MOST_EVENTS = 48
-_DEMO = "Demo data"
 
-Row = dict[str, object]
-Rows = Iterable[Row]
 
 
 class ReportError(KminerError):
     """A report cannot be written (exit code 1)."""
-
-
-class Markdown(str):
-    """Text that is Markdown already: made here, never what others wrote."""
-
-    __slots__ = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,14 +73,14 @@ def write(db: sqlite3.Connection, template: Path, settings: Mapping[str, str], o
     is wrong, QueryError for a query that fails, ReportError when `out` cannot be written. Nothing is written then.
     """
     head = _head(template)
-    report = _Report(db, head.name)
+    report = _Report(db, Pictures(head.name, "Demo data" if holds_demo(db) else ""))
     values = _bind(head, settings)
     with _template_errors(template):
         text = _environment(report, template).get_template(template.name).render(values)
     target = out / f"{head.name}.md"
     try:
         out.mkdir(parents=True, exist_ok=True)
-        for file, content in {**report.pictures, target.name: _tidy(text)}.items():
+        for file, content in {**report.pictures.drawn, target.name: _tidy(text)}.items():
             _replace(out / file, content)
     except OSError as error:
         raise ReportError(
@@ -203,15 +150,6 @@ def _environment(report: _Report, template: Path) -> ImmutableSandboxedEnvironme
     return environment
 
 
-def show(value: object) -> str:
-    """Any value as Markdown: what this module made as it is, all else inert on one line, nothing for None."""
-    if isinstance(value, Markdown):
-        return value
-    if isinstance(value, float):
-        return f"{value:.1f}"
-    return "" if value is None else markdown(str(value))
-
-
 def _tidy(text: str) -> str:
     return re.sub(r"\n{3,}", "\n\n", text).strip("\n") + "\n"
 
@@ -231,8 +169,7 @@ class _Report:
     """What one report asks and draws: the functions its template may call."""
 
     db: sqlite3.Connection
-    name: str
-    pictures: dict[str, str] = field(default_factory=dict)
+    pictures: Pictures
     known: dict[tuple[str, tuple[tuple[str, str | int], ...]], Result] = field(default_factory=dict)
 
     def functions(self) -> dict[str, object]:
@@ -240,7 +177,7 @@ class _Report:
         return {
             "query": self.query,
             "command": command,
-            "table": table,
+            "table": _table,
             "pivot": pivot,
             "link": link,
             "demo": self.demo,
@@ -248,14 +185,14 @@ class _Report:
             "new_features": new_features,
             "in_short": in_short,
             "missing": missing,
-            "evidence_names": {part.key: part.name for part in _EVIDENCE.values()},
+            "evidence_names": {part.key: part.name for part in EVIDENCE.values()},
             "span": self.span,
             "upgrade": self.upgrade,
             "source_of": self.source_of,
-            "chart_heat": self.chart_heat,
-            "chart_stack": self.chart_stack,
-            "chart_bars": self.chart_bars,
-            "chart_timeline": self.chart_timeline,
+            "chart_heat": self.pictures.heat,
+            "chart_stack": self.pictures.stack,
+            "chart_bars": self.pictures.bars,
+            "chart_timeline": self.pictures.timeline,
         }
 
     def query(self, name: str, **settings: str | int) -> Result:
@@ -268,7 +205,7 @@ class _Report:
 
     def demo(self) -> bool:
         """Whether the database holds the demo."""
-        return any(row["demo"] for row in self.query("report-sources"))
+        return bool(self.pictures.mark)
 
     def source_of(self, project: str, *names: str) -> str | None:
         """The source that holds the project's releases `names`, else one of the project; None if there is none."""
@@ -349,86 +286,6 @@ class _Report:
             })  # fmt: skip
         return list(rows.values())
 
-    def chart_heat(
-        self, slug: str, result: Rows, row: str, column: str, value: str = "", *, title: str, unit: str
-    ) -> str:
-        """A heat map of at least two columns, as an image's Markdown; else nothing."""
-        values = _sums(result, row, column, value)
-        rows, columns = in_order({key[0] for key in values}), _columns(result, column)
-        columns = _whole_years(columns) if column == "year" else columns
-        if len(columns) < 2 or not values:
-            return Markdown("")
-        drawn = charts.heat_map(
-            self._titled(title), rows, columns, values, row_axis=row, column_axis=_words(column), unit=unit
-        )
-        return self._picture(slug, title, drawn)
-
-    def chart_stack(
-        self, slug: str, result: Rows, column: str, part: str, value: str = "", *, title: str, unit: str
-    ) -> str:
-        """Standing bars, one a value of `column`; `part` is family (of mechanism) or evidence."""
-        values = _sums(result, part, column, value)
-        columns = _whole_years(_columns(result, column)) if column == "year" else _columns(result, column)
-        if len(columns) < 2 or not values:
-            return Markdown("")
-        drawn = charts.stacked_bars(
-            self._titled(title), columns, list(_PARTS[part].values()), values, axis=_words(column), unit=unit
-        )
-        return self._picture(slug, title, drawn)
-
-    def chart_bars(
-        self, slug: str, result: Rows, row: str, part: str, value: str = "", *, title: str, unit: str
-    ) -> str:
-        """Lying bars, one a value of `row`; `part` is family (of mechanism) or evidence."""
-        values = _sums(result, part, row, value)
-        rows = in_order({key[1] for key in values})
-        if not rows:
-            return Markdown("")
-        drawn = charts.bars(self._titled(title), rows, list(_PARTS[part].values()), values, axis=_words(row), unit=unit)
-        return self._picture(slug, title, drawn)
-
-    def chart_timeline(self, slug: str, milestones: Sequence[Row], *, title: str) -> str:
-        """Milestones by date, in a lane for each mechanism; a picture for each family where one would grow too high."""
-        dated = [(row["feature"], str(row["date"])) for row in milestones if row["date"]]
-        lanes: dict[str, list[charts.Event]] = {}
-        for feature, day in dated:
-            assert isinstance(feature, Feature)
-            lanes.setdefault(narrowest(feature), []).append(charts.Event(day, feature.title))
-        if len(dated) < 2:
-            return Markdown("")
-        if len(dated) <= _MOST_EVENTS:
-            return self._timeline(slug, lanes, title)
-        families = dict.fromkeys(_family(lane) for lane in in_order(lanes))
-        return Markdown(
-            "\n\n".join(
-                self._timeline(
-                    f"{slug}-{family}",
-                    {lane: lanes[lane] for lane in lanes if _family(lane) == family},
-                    f"{title}, {_FAMILIES[family].name if family in _FAMILIES else family}",
-                )
-                for family in families
-            )
-        )
-
-    def _timeline(self, slug: str, lanes: Mapping[str, Sequence[charts.Event]], title: str) -> Markdown:
-        colours = {lane: _FAMILIES[family].colour for lane in lanes if (family := _family(lane)) in _FAMILIES}
-        drawn = charts.timeline(
-            self._titled(title),
-            {lane: lanes[lane] for lane in in_order(lanes)},
-            dict.fromkeys(lanes, charts.COLOURS - 1) | colours,
-            axis="mechanism",
-        )
-        return self._picture(slug, title, drawn)
-
-    def _titled(self, title: str) -> str:
-        return f"{_DEMO}: {title}" if self.demo() else title
-
-    def _picture(self, slug: str, title: str, drawn: str) -> Markdown:
-        name = f"{self.name}-{re.sub(r'[^a-z0-9._-]+', '-', slug.lower())}.svg"
-        self.pictures[name] = drawn
-        return Markdown(f"![{markdown(self._titled(title))}]({name})")
-
-
 def _nearest(name: str, tags: Sequence[str]) -> list[str]:
     """Candidates of the version first, then what lies below it, then what is spelt alike; the newest if nothing is."""
     wanted = _version(name)
@@ -456,128 +313,17 @@ def _narrowest_first(mechanisms: Iterable[str]) -> list[str]:
     return sorted(mechanisms, key=lambda name: (name in _WIDE, name))
 
 
-def narrowest(feature: Feature) -> str:
-    """The mechanism a feature is shown under: the first that its file names."""
-    return feature.mechanisms[0] if feature.mechanisms else "other"
-
-
-def _sums(result: Rows, first: str, second: str, value: str) -> dict[tuple[str, str], int]:
-    """Sums of `value` by the pair of columns; the column `family` is taken from the mechanism."""
-    sums: dict[tuple[str, str], int] = {}
-    for row in result:
-        key = (_key(row, first), _key(row, second))
-        sums[key] = sums.get(key, 0) + (int(str(row[value])) if value else 1)
-    return {key: count for key, count in sums.items() if count}
-
-
-def _key(row: Row, column: str) -> str:
-    return _family(str(row["mechanism"])) if column == "family" else str(row[column])
-
-
-def _family(mechanism: str) -> str:
-    return mechanism.split(".")[0]
-
-
-def _columns(result: Rows, column: str) -> list[str]:
-    return list(dict.fromkeys(str(row[column]) for row in result))
-
-
-def _whole_years(years: Sequence[str]) -> list[str]:
-    """Years without gaps, unless a wrong date far off makes them too many."""
-    first, last = int(min(years, default="1")), int(max(years, default="0"))
-    return [str(year) for year in range(first, last + 1)] if last - first < 40 else list(years)
-
-
-def _words(column: str) -> str:
-    return column.replace("_", " ")
-
-
-def in_order(names: Iterable[object]) -> list[str]:
-    """Mechanisms in the order of the taxonomy, unknown ones behind."""
-    order = {name: index for index, name in enumerate(MECHANISMS)}
-    return sorted(map(str, names), key=lambda name: (order.get(name, len(order)), name))
-
-
-def command(name: str, **settings: str | int) -> Markdown:
-    """The command line that asks a saved query, as code."""
-    parts = [f"kminer query {name}", *(f"--set {shlex.quote(f'{key}={value}')}" for key, value in settings.items())]
-    return Markdown(code_span(" ".join(parts)))
-
-
-def link(text: object, address: object) -> str:
-    """`text` as a link, if `address` is one of the web; `text` alone otherwise."""
-    shown, target = show(text), str(address or "")
-    if not re.match(r"https?://[\w.-]+/", target):
-        return Markdown(shown)
-    return Markdown(f"[{shown}]({quote(target, safe=':/?&=%#~@+,;.-_')})")
-
-
-def table(result: Result | Sequence[Row], *columns: str) -> Markdown:
-    """A Markdown table of the named columns (all, if none); a column `id` becomes a link where rows have a `link`."""
+def _table(result: Result | Sequence[Row], *columns: str) -> Markdown:
+    """A template's table of the named columns, or of all."""
     rows = list(result)
-    names = columns or (result.columns if isinstance(result, Result) else tuple(rows[0] if rows else ()))
-    names = tuple(name for name in names if name != "link")
-    return _markdown_table(names, [[_cell(row, name) for name in names] for row in rows])
-
-
-def _cell(row: Row, name: str) -> object:
-    if name == "id":
-        return link(Markdown(code_span(str(row["id"]))), row.get("link"))
-    return row[name]
-
-
-def _markdown_table(names: Sequence[str], rows: Sequence[Sequence[object]]) -> Markdown:
-    numeric = [all(isinstance(row[index], int | float | None) for row in rows) for index in range(len(names))]
-    lines = [
-        "| " + " | ".join(show(_words(name)) for name in names) + " |",
-        "|" + "|".join(" ---: " if right else " --- " for right in numeric) + "|",
-        *("| " + " | ".join(show(value) for value in row) + " |" for row in rows),
-    ]
-    return Markdown("\n".join(lines) + "\n")
-
-
-def pivot(result: Rows, row: str, column: str, value: str = "") -> Markdown:
-    """A table: a line for each value of `row`, a column for each value of `column`, blank where there is none."""
-    values = _sums(result, row, column, value)
-    columns = in_order({key[1] for key in values})
-    names = in_order(_columns(result, row)) if row == "mechanism" else _columns(result, row)
-    lines = [[name, *(values.get((name, other)) for other in columns)] for name in names]
-    return _markdown_table([row, *columns], lines)
-
-
-def first_paragraph(text: object, length: int = 320) -> str:
-    """What a maintainer's message says first, without its title and, in old merges, without git's own line."""
-    parts = [part for part in re.split(r"\n\s*\n", str(text or "").strip()[:20000])[1:] if part.strip()]
-    if len(parts) > 1 and re.fullmatch(r"\s*Pull .+ from .+:\s*", parts[0], re.DOTALL):
-        parts = parts[1:]
-    lines = [line.strip() for line in (parts[0] if parts else "").splitlines()]
-    if lines and re.match(r"\* .*:(?: \(\d+ commits\))?$", lines[0]):
-        line = "; ".join(line for line in lines[1:] if line)
-    else:
-        line = " ".join(lines)
-    return line if len(line) <= length else line[:length].rsplit(" ", 1)[0].rstrip(" ;,.") + " …"
-
-
-def short_title(title: object) -> str:
-    """A merge's title without the address it was pulled from."""
-    return re.sub(r"(?: of| from) \S+://\S+", "", str(title))
-
-
-def _code(value: object) -> Markdown:
-    return Markdown(code_span(str(value)))
-
-
-def _number(value: int) -> Markdown:
-    return Markdown(f"{value:,}")
+    known = result.columns if isinstance(result, Result) else tuple(rows[0] if rows else ())
+    return rows_table(rows, columns or known)
 
 
 def _about(mechanism: str) -> str:
-    return MECHANISMS.get(mechanism, "")
-
-
-def _html(value: object) -> Markdown:
-    """Text inside an HTML element, where Markdown's own escapes would show."""
-    return Markdown(escape(" ".join(inert(str(value), keep=" ").split())))
+    if mechanism == WORDS_ONLY:
+        return "named in the message, no tracked file touched"
+    return catalogue.load_labels().mechanisms.get(mechanism, "")
 
 
 def in_short(result: Result, by: str, name: str, value: str) -> dict[str, str]:
@@ -597,12 +343,12 @@ def missing(held: Result) -> list[Source]:
 
 _FILTERS: dict[str, Callable[..., object]] = {
     "md": lambda value: Markdown(markdown(str(value))),
-    "code": _code,
-    "number": _number,
+    "code": code,
+    "number": number,
     "first_paragraph": first_paragraph,
     "short_title": short_title,
     "in_order": in_order,
     "narrowest": narrowest,
     "about": _about,
-    "html": _html,
+    "html": html,
 }

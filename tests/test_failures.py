@@ -24,7 +24,7 @@ Kminer = Callable[..., subprocess.CompletedProcess[str]]
 
 def content(database: Path) -> object:
     """What a database holds; None where there is none, or one that holds no source."""
-    if not database.exists() or not ask(database, "SELECT count(*) FROM sqlite_master")[0][0]:
+    if not database.exists() or not ask(database, "SELECT 1 FROM sqlite_master WHERE name = 'people'"):
         return None
     held = dump(database, unreachable=True)
     return held if any(held.values()) else None
@@ -43,9 +43,9 @@ def synced(repo: GitRepo, database: Path, kminer: Kminer) -> Path:
 
 @pytest.fixture(scope="module")
 def long_history(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A linear history of 40,000 commits: ten shards."""
+    """A linear history of 24,000 commits: six shards."""
     path = tmp_path_factory.mktemp("long") / "long.git"
-    write_linear_history(path, 40_000)
+    write_linear_history(path, 24_000)
     return path
 
 
@@ -267,7 +267,7 @@ def test_a_source_file_that_is_no_text(kminer: Kminer, synced: Path) -> None:
     """A source file in another encoding is an error about that file."""
     file = write_source()
     file.write_bytes(file.read_bytes() + b"\n# caf\xe9\n")
-    check_failure(kminer("--db", synced, "sync", "sample"), 2, file, "not valid TOML", "next:")
+    check_failure(kminer("--db", synced, "sync", "sample"), 2, file, "not UTF-8", "next:")
 
 
 def test_sha256_is_refused_by_name(kminer: Kminer, synced: Path, tmp_path: Path) -> None:
@@ -423,7 +423,7 @@ def test_a_full_disk(kminer: Kminer, tiny_disk: Path, tmp_path: Path) -> None:
     reference = tmp_path / "reference.db"
     assert kminer("--db", reference, "sync", "sample", "--repo", f"sample={long}").returncode == 0
     filler, failed = tiny_disk / "filler", 0
-    for room in (0, 8, 40, 120, 200, 300, 400, 500, 700):
+    for room in (0, 40, 200, 400, 700):
         for known in (False, True):
             database = tiny_disk / f"{room}.db"
             if known:
@@ -436,6 +436,8 @@ def test_a_full_disk(kminer: Kminer, tiny_disk: Path, tmp_path: Path) -> None:
                 failed += 1
                 check_failure(done, 1, "where:", "next:", tiny_disk, "space")
                 assert content(database) == before, room
+                asked = kminer("--db", database, "sources", "--json")
+                assert asked.returncode == 0 or "empty" in asked.stderr or "no database" in asked.stderr, asked.stderr
             filler.unlink()
             done = kminer("--db", database, "sync", "sample", "--repo", f"sample={long}")
             assert done.returncode == 0, done.stderr
@@ -443,7 +445,7 @@ def test_a_full_disk(kminer: Kminer, tiny_disk: Path, tmp_path: Path) -> None:
             assert dump(database) == dump(reference)
             for file in tiny_disk.iterdir():
                 shutil.rmtree(file) if file.is_dir() else file.unlink()
-    assert failed >= 8
+    assert failed >= 5
 
 
 def _fill(filler: Path, disk: Path, leave: int) -> None:
@@ -547,7 +549,7 @@ def test_a_killed_sync_leaves_no_lock(kminer: Kminer, database: Path, long_histo
     done = kminer(*arguments)
     assert done.returncode == 0, done.stderr
     check_whole(database)
-    assert ask(database, "SELECT commits FROM sources") == [(40_000,)]
+    assert ask(database, "SELECT commits FROM sources") == [(24_000,)]
     assert not Path(f"{database}.sync").exists()
     assert kminer("--db", database.with_name("alone.db"), *arguments[2:]).returncode == 0
     assert dump(database) == dump(database.with_name("alone.db"))
@@ -571,7 +573,21 @@ def test_control_c(kminer: Kminer, database: Path, long_history: Path, jobs: str
     done = kminer(*arguments)
     assert done.returncode == 0, done.stderr
     check_whole(database)
-    assert ask(database, "SELECT commits FROM sources") == [(40_000,)]
+    assert ask(database, "SELECT commits FROM sources") == [(24_000,)]
+
+
+def test_a_link_to_the_database_is_no_way_round_the_lock(kminer: Kminer, database: Path, long_history: Path) -> None:
+    """A database under another name, by a symbolic link, is still the same and held by the first sync."""
+    write_source()
+    arguments = ("sync", "sample", "--repo", f"sample={long_history}", "--jobs", "2")
+    process = start_and_hold(command("--db", database, *arguments), database)
+    try:
+        link = database.with_name("link.db")
+        link.symlink_to(database)
+        check_failure(kminer("--db", link, *arguments), 1, f"process {process.pid}")
+    finally:
+        process.kill()
+        process.communicate(timeout=60)
 
 
 def test_the_lock_is_per_database(kminer: Kminer, database: Path, long_history: Path) -> None:

@@ -31,12 +31,19 @@ def update_clone(source: Source, target: Path, progress: Progress) -> Path:
             where=source.file,
             next=f"Give a clone you have: kminer sync {source.id} --repo {source.id}=/path/to/clone.",
         )
-    target.parent.mkdir(parents=True, exist_ok=True)
-    with _alone(target):
-        if target.exists():
-            _fetch(source, target, progress)
-        else:
-            _clone(source, target, progress)
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        with _alone(target):
+            if target.exists():
+                _fetch(source, target, progress)
+            else:
+                _clone(source, target, progress)
+    except OSError as error:
+        raise RepositoryError(
+            f"kminer's own clone cannot be written: {error.strerror or error}.",
+            where=str(error.filename or target),
+            next="Check permissions and free space of that folder; XDG_CACHE_HOME names another.",
+        ) from error
     return target
 
 

@@ -11,9 +11,12 @@ from typing import NamedTuple
 
 import pygit2
 
+from kminer.errors import CatalogueError
 from kminer.history.commits import read_identity, split_commit
 from kminer.history.repository import Ref
 from kminer.records import Release, Source
+
+_VERSION = re.compile(r"[0-9]+(?:\.[0-9]+)*")
 
 NONE = 0xFFFF
 """Stands for "in no release" where positions are kept."""
@@ -30,6 +33,12 @@ def find_releases(repository: pygit2.Repository, refs: Iterable[Ref], source: So
         assert ref.tag and ref.commit
         groups = match.groupdict()
         version, pre = groups["version"], groups.get("pre")
+        if not _VERSION.fullmatch(version or ""):
+            raise CatalogueError(
+                f"`releases.tag` takes {version!r} of the tag {ref.tag} for a version.",
+                where=source.file,
+                next="Let its group `version` match numbers and dots only, and a group `pre` what follows (rc1).",
+            )
         line = series.search(version)
         commit = split_commit(repository.read(ref.commit)[1])
         release = Release(

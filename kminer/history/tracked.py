@@ -18,25 +18,37 @@ _TYPE_BITS = 0o170000
 _GLOB = re.compile(r"[*?\[]")
 _LARGE = 4096
 _LONGEST_ENTRY = 6 + 1 + 255 + 1 + 20
-_MODES = {mode: int(mode, 8) for mode in (b"100644", b"100755", b"120000", b"160000", b"100664")}
+_SUBMODULE = 0o160000
+_MODES = {b"120000": 0o120000, b"160000": _SUBMODULE} | {
+    b"%o" % (0o100000 | bits): 0o100755 if bits & 0o100 else 0o100644 for bits in range(0o1000)
+}
+"""Modes as trees spell them, early gits' odd ones too, and what git takes them for."""
 
 
 class _Node:
-    """A path component that matters: tracked itself, or on the way to something tracked."""
+    """A path component that matters: tracked itself, or on the way to something tracked.
 
-    __slots__ = ("folder_only", "globs", "names", "needles", "stems", "tracked")
+    `tracked` covers a folder that stands here, `tracked_file` a file.
+    """
+
+    __slots__ = ("_of_several", "globs", "names", "needles", "stems", "takes_submodules", "tracked", "tracked_file")
 
     def __init__(self) -> None:
         self.names: dict[str, _Node] = {}
         self.globs: list[tuple[str, re.Pattern[str], _Node]] = []
         self.tracked: TrackedPath | None = None
-        self.folder_only = False
+        self.tracked_file: TrackedPath | None = None
+        self.takes_submodules = False
+        self._of_several: dict[tuple[int, ...], _Node] = {}
         self.needles: list[_Needle] = []
         self.stems: list[bytes] = []
 
     def prepare(self) -> None:
         """Work out how what is tracked here stands in a tree object."""
-        self.needles = [_Needle(name, b" " + os.fsencode(name) + b"\0", node) for name, node in sorted(self.names.items())]
+        for name, node in self.names.items():
+            self.names[name] = _merged([node, *(glob for _, pattern, glob in self.globs if pattern.match(name))])
+        names = sorted(self.names.items())
+        self.needles = [_Needle(name, b" " + os.fsencode(name) + b"\0", node) for name, node in names]
         self.stems = sorted({b" " + os.fsencode(_GLOB.split(glob)[0]) for glob, _, _ in self.globs})
         for node in (*self.names.values(), *(node for _, _, node in self.globs)):
             node.prepare()
@@ -52,16 +64,36 @@ class _Node:
         self.globs.append((name, re.compile(translate(name)), node))
         return node
 
-    @property
-    def takes_files(self) -> bool:
-        """Whether a file may stand here, not only a folder."""
-        return self.tracked is not None and not self.folder_only
+    def takes(self, mode: int) -> bool:
+        """Whether something of this mode may stand here; a submodule may take a tracked folder's place."""
+        return mode == _TREE or self.tracked_file is not None or (mode == _SUBMODULE and self.takes_submodules)
 
     def match(self, name: str) -> _Node | None:
-        """The node that speaks for `name`: its own, or that of the first glob it fits."""
+        """The node that speaks for `name`: its own, or that of the globs it fits."""
         if name in self.names:
             return self.names[name]
-        return next((node for _, pattern, node in self.globs if pattern.match(name)), None)
+        fitting = tuple(index for index, (_, pattern, _) in enumerate(self.globs) if pattern.match(name))
+        if len(fitting) < 2:
+            return self.globs[fitting[0]][2] if fitting else None
+        if fitting not in self._of_several:
+            self._of_several[fitting] = _merged([self.globs[index][2] for index in fitting])
+            self._of_several[fitting].prepare()
+        return self._of_several[fitting]
+
+
+def _merged(nodes: list[_Node]) -> _Node:
+    """One node that tracks what all of `nodes` track; where they disagree, the first has precedence."""
+    if len(nodes) == 1:
+        return nodes[0]
+    whole = _Node()
+    for name in dict.fromkeys(name for node in nodes for name in node.names):
+        whole.names[name] = _merged([node.names[name] for node in nodes if name in node.names])
+    for glob, pattern in {glob: pattern for node in nodes for glob, pattern, _ in node.globs}.items():
+        whole.globs.append((glob, pattern, _merged([b for node in nodes for g, _, b in node.globs if g == glob])))
+    whole.tracked = next((node.tracked for node in nodes if node.tracked), None)
+    whole.tracked_file = next((node.tracked_file for node in nodes if node.tracked_file), None)
+    whole.takes_submodules = any(node.takes_submodules for node in nodes)
+    return whole
 
 
 class _Needle(NamedTuple):
@@ -173,7 +205,7 @@ class TrackedPaths:
         old_folder, new_folder = _as_tree(was), _as_tree(now)
         old_file, new_file = (None if old_folder else was), (None if new_folder else now)
         if old_file or new_file:
-            yield ChangedPath(path, _letter(old_file, new_file), node.tracked.path)
+            yield ChangedPath(path, _letter(old_file, new_file), (node.tracked_file or node.tracked).path)
         if old_folder or new_folder:
             for letter, name in self._diff(old_folder, new_folder):
                 yield ChangedPath(f"{path}/{name}", letter, self._owner(node, name).path)
@@ -182,10 +214,12 @@ class TrackedPaths:
         owner = node.tracked
         assert owner is not None
         here: _Node | None = node
-        for part in relative.split("/"):
+        *folders, name = relative.split("/")
+        for part in folders:
             here = here.match(part) if here else None
             owner = here.tracked if here and here.tracked else owner
-        return owner
+        here = here.match(name) if here else None
+        return here.tracked_file if here and here.tracked_file else owner
 
     def _diff(self, old: bytes | None, new: bytes | None) -> Iterator[tuple[str, str]]:
         if old is None or new is None:
@@ -195,7 +229,8 @@ class TrackedPaths:
         else:
             diff = self._tree(old).diff_to_tree(self._tree(new), flags=pygit2.enums.DiffOption.INCLUDE_TYPECHANGE)
         for delta in diff.deltas:
-            yield delta.status_char(), delta.new_file.path or delta.old_file.path
+            if delta.old_file.id != delta.new_file.id or _canonical(delta.old_file.mode) != _canonical(delta.new_file.mode):
+                yield delta.status_char(), delta.new_file.path or delta.old_file.path
 
     def _tree(self, tree_id: bytes) -> pygit2.Tree:
         self._raw_tree(tree_id)
@@ -211,8 +246,12 @@ def _build(paths: tuple[TrackedPath, ...]) -> _Node:
             node = root
             for part in path.rstrip("/").split("/"):
                 node = node.child(part)
-            node.tracked = tracked
-            node.folder_only = path.endswith("/")
+            if path.endswith("/"):
+                node.tracked = tracked
+                node.takes_submodules = not _GLOB.search(path)
+            else:
+                node.tracked_file = tracked
+                node.tracked = node.tracked or tracked
     root.prepare()
     return root
 
@@ -235,7 +274,7 @@ def _entries(node: _Node, raw: bytes) -> _Projection:
             continue
         position = found + len(needle)
         entry_id = raw[position : position + 20]
-        if (mode == _TREE or child.takes_files) and len(entry_id) == 20:
+        if child.takes(mode) and len(entry_id) == 20:
             entries[name] = (entry_id, mode, child)
     for stem in node.stems:
         entries.update(_glob_entries(node, raw, stem))
@@ -249,10 +288,14 @@ def _glob_entries(node: _Node, raw: bytes, needle: bytes) -> Iterator[tuple[str,
         if mode and 0 <= end <= len(raw) - 21:
             name = os.fsdecode(raw[found + 1 : end])
             child = None if name in node.names else node.match(name)
-            if child is not None and (mode == _TREE or child.takes_files):
+            if child is not None and child.takes(mode):
                 yield name, (raw[end + 1 : end + 21], mode, child)
             found = end + 20
         found = raw.find(needle, found + 1)
+
+
+def _canonical(mode: int) -> int:
+    return _MODES.get(b"%o" % mode, mode)
 
 
 def _mode_before(raw: bytes, position: int) -> int:

@@ -61,7 +61,7 @@ def walk(
     """
     if executor is not None:
         _drain(executor, shards, store, ahead=4 * jobs)
-    elif jobs <= 1 or len(shards) == 1:
+    elif jobs <= 1 or len(shards) <= 1:
         for index, shard in enumerate(shards):
             store(index, walk_shard(shard))
     else:

@@ -13,7 +13,7 @@ from pathlib import Path
 import pygit2
 
 from kminer import catalogue, places
-from kminer.errors import CatalogueError
+from kminer.errors import CatalogueError, RepositoryError
 from kminer.progress import Progress
 from kminer.records import Feature, ReleaseDate, Source, TrackedPath
 from kminer.sources import git
@@ -29,7 +29,14 @@ def sync(
     target = places.cache() / "demo" / f"{source.id}.git"
     features, releases = demo_milestones(source.project)
     progress.detail(f"Writing {len(features)} milestones and {len(releases)} releases into {target}.")
-    write_history(source, features, releases, target)
+    try:
+        write_history(source, features, releases, target)
+    except (OSError, pygit2.GitError) as error:
+        raise RepositoryError(
+            f"The demo's history cannot be written: {error}.",
+            where=str(target),
+            next="Check permissions and free space of that folder; XDG_CACHE_HOME names another.",
+        ) from error
     return git.sync(source, db, database, replace(options, repository=target), progress)
 
 

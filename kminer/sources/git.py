@@ -108,7 +108,7 @@ def _locate(source: Source, db: sqlite3.Connection, options: Options, progress: 
         raise RepositoryError(
             f"The clone that '{source.id}' was read from is gone.",
             where=str(before),
-            next=f"Say where it is now with --repo {source.id}=PATH, or --repo {source.id}=auto for a clone of kminer's.",
+            next=f"Say where it is now with --repo {source.id}=PATH, or let kminer clone: --repo {source.id}=auto.",
         )
     progress.detail(f"{source.id}: reading {before}, as last time.")
     return before
@@ -128,7 +128,8 @@ def _plan(
     row, cursor = reader.get_cursor(db, source.id)
     boundary = git.shallow_boundary(repository)
     definition = _definition(source, boundary)
-    since = options.since or (str(row["since"]) if row and row["since"] and not options.full else None)
+    since = str(row["since"]) if row and row["since"] and not options.full else None
+    since = options.since if options.since is not None else since
     _check_likeness(source, repository, refs)
     if row is not None:
         _check_same_history(source, db, repository, cursor)

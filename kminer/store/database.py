@@ -27,7 +27,7 @@ def open_for_writing(path: Path) -> Iterator[sqlite3.Connection]:
 
     with _errors(path):
         path.parent.mkdir(parents=True, exist_ok=True)
-        with _only_writer(path):
+        with _only_writer(path.resolve()):
             connection = sqlite3.connect(path, isolation_level=None)
             try:
                 _check_ours(connection, path)
@@ -54,7 +54,7 @@ def open_for_reading(path: Path) -> sqlite3.Connection:
         connection = _connect_read_only(path)
         connection.execute("PRAGMA query_only = ON")
         _check_ours(connection, path)
-        if not connection.execute("PRAGMA application_id").fetchone()[0]:
+        if not connection.execute("SELECT count(*) FROM sqlite_master WHERE name = 'sources'").fetchone()[0]:
             raise StoreError("This database is empty.", where=str(path), next="Run `kminer sync` first.")
     connection.row_factory = sqlite3.Row
     return connection

@@ -2,25 +2,42 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 import sqlite3
 from dataclasses import dataclass
 
-from kminer.errors import QueryError, UsageError
+from kminer.errors import QueryError, StoreError, UsageError
 
 Row = dict[str, object]
 
 
 def _all(db: sqlite3.Connection, sql: str, *parameters: object) -> list[Row]:
+    try:
+        return _rows(db, sql, *parameters)
+    except sqlite3.DatabaseError as error:
+        raise _unreadable(db, error) from error
+
+
+def _rows(db: sqlite3.Connection, sql: str, *parameters: object) -> list[Row]:
     cursor = db.execute(sql, parameters)
     names = [column[0] for column in cursor.description]
     return [dict(zip(names, row, strict=True)) for row in cursor]
 
 
+def _unreadable(db: sqlite3.Connection, error: sqlite3.DatabaseError) -> StoreError:
+    with contextlib.closing(db.execute("PRAGMA database_list")) as files:
+        return StoreError(
+            f"SQLite could not read the database: {error}.",
+            where=files.fetchone()[2],
+            next="Restore the file from a copy, or sync into a new one with --db.",
+        )
+
+
 def holds_demo(db: sqlite3.Connection) -> bool | None:
     """Whether the database is the demo's; None when it holds nothing yet."""
-    row = db.execute("SELECT max(demo) FROM sources WHERE synced_at IS NOT NULL").fetchone()
-    return None if row[0] is None else bool(row[0])
+    demo = _all(db, "SELECT max(demo) AS demo FROM sources WHERE synced_at IS NOT NULL")[0]["demo"]
+    return None if demo is None else bool(demo)
 
 
 def list_sources(db: sqlite3.Connection) -> list[Row]:
@@ -164,11 +181,13 @@ def search(db: sqlite3.Connection, words: str, source: str | None, limit: int) -
         ORDER BY bm25(changes_fts, 4.0, 1.0), c.id LIMIT ?3
     """
     try:
-        return _all(db, sql, _fts_words(words), source, limit)
+        return _rows(db, sql, _fts_words(words), source, limit)
     except sqlite3.OperationalError as error:
         raise QueryError(
             f"These words cannot be searched: {error}.", where=words, next="Put phrases in double quotes."
         ) from error
+    except sqlite3.DatabaseError as error:
+        raise _unreadable(db, error) from error
 
 
 def _fts_words(words: str) -> str:
