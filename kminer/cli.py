@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -95,7 +96,7 @@ def _check_known(db: sqlite3.Connection, source: str | None) -> None:
 @main.command()
 @click.argument("names", metavar="[SOURCE]...", nargs=-1)
 @click.option("--repo", "repos", metavar="SOURCE=PATH", multiple=True,
-              help="Read SOURCE from a clone you have (never written to); PATH `auto` means kminer's own clone.")  # fmt: skip
+              help="Read SOURCE from a clone you have (only read); PATH `auto` means kminer's own clone.")  # fmt: skip
 @click.option("--jobs", "-j", type=click.IntRange(min=1), help="Processes.  [default: one a processor]")
 @click.option("--full", is_flag=True, help="Read the whole history anew.")
 @click.option("--since", metavar="TAG|DAY",
@@ -114,6 +115,7 @@ def sync(
     """
     from kminer.store.database import open_for_writing
 
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     terminal = _terminal(context)
     sources, places_of = _chosen(names), _repositories(repos)
     for name in places_of.keys() - {source.id for source in sources}:

@@ -7,7 +7,10 @@ from dataclasses import dataclass
 
 from kminer.records import Moment, Person
 
-_IDENTITY = re.compile(rb"(?P<name>[^<\n]*)<(?P<email>[^>\n]*)>[^\n]*?(?P<seconds>(?<!\d)-?\d{1,18}(?!\d))?(?: (?P<offset>[+-]\d+))?$")
+_IDENTITY = re.compile(
+    rb"(?P<name>[^<\n]*)<(?P<email>[^>\n]*)>[^\n]*?"
+    rb"(?P<seconds>(?<!\d)-?\d{1,18}(?!\d))?(?: (?P<offset>[+-]\d+))?$"
+)
 _BLANK_LINES = re.compile(r"\n\s*\n")
 _ENCODING = re.compile(rb"^encoding (\S+)$", re.MULTILINE)
 

@@ -21,13 +21,17 @@ _BACKPORTS = (
     re.compile(r"^[^\S\n]*upstream\s+commit:?\s+([0-9a-f]{40})\b", re.MULTILINE | re.IGNORECASE),
     re.compile(r"\((?:cherry[- ]picked|backported) from commit\s+([0-9a-f]{40})\b", re.IGNORECASE),
 )
-_LINK = re.compile(r"^[^\S\n]*Link:[^\S\n]*<?(\S+?)>?(?:[^\S\n]+(?:\[[^\[\]\n]*\]|#.*))?[^\S\n]*$", re.MULTILINE | re.IGNORECASE)
+_LINK = re.compile(
+    r"^[^\S\n]*Link:[^\S\n]*<?(\S+?)>?(?:[^\S\n]+(?:\[[^\[\]\n]*\]|#.*))?[^\S\n]*$", re.MULTILINE | re.IGNORECASE
+)
 _ARCHIVED_MAIL = re.compile(
     r"https?://(?:lore\.kernel\.org/(?:r|all|lkml|[A-Za-z0-9._-]+)|lkml\.kernel\.org/r|patch\.msgid\.link)/([^\s/>]+@[^\s/>]+)"
 )
 _MESSAGE_ID = re.compile(r"^[^\S\n]*Message-Id:[^\S\n]*<?([^<>\s]+@[^<>\s]+)>?", re.MULTILINE | re.IGNORECASE)
 _CVE = re.compile(r"\bCVE-(?:19|20)\d\d-\d{4,}\b", re.IGNORECASE)
-_STABLE = re.compile(r"^[^\S\n]*Cc:(?:[^\S\n]*|[^\n<]*<)stable@(?:vger\.)?kernel\.org>?(.*)$", re.MULTILINE | re.IGNORECASE)
+_STABLE = re.compile(
+    r"^[^\S\n]*Cc:(?:[^\S\n]*|[^\n<]*<)stable@(?:vger\.)?kernel\.org>?(.*)$", re.MULTILINE | re.IGNORECASE
+)
 _CLOSING = re.compile(r"\b(?:close[sd]?|fix(?:e[sd])?|resolve[sd]?)\b[:\s]+\Z", re.IGNORECASE)
 _PULL_MERGE = re.compile(r"\A\s*Merge pull request #(\d+) from ")
 _SQUASHED = re.compile(r"\(#(\d+)\)\s*\Z")

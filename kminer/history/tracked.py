@@ -229,7 +229,8 @@ class TrackedPaths:
         else:
             diff = self._tree(old).diff_to_tree(self._tree(new), flags=pygit2.enums.DiffOption.INCLUDE_TYPECHANGE)
         for delta in diff.deltas:
-            if delta.old_file.id != delta.new_file.id or _canonical(delta.old_file.mode) != _canonical(delta.new_file.mode):
+            old_file, new_file = delta.old_file, delta.new_file
+            if old_file.id != new_file.id or _canonical(old_file.mode) != _canonical(new_file.mode):
                 yield delta.status_char(), delta.new_file.path or delta.old_file.path
 
     def _tree(self, tree_id: bytes) -> pygit2.Tree:

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pygit2
 
-from kminer import places
+from kminer import catalogue, places
 from kminer.errors import RepositoryError, UsageError
 from kminer.history import repository as git
 from kminer.history.clone import update_clone
@@ -20,15 +20,15 @@ from kminer.history.lineage import NONE, Lineage, find_releases, trace
 from kminer.history.tracked import TrackedPaths
 from kminer.history.walk import SHARD_SIZE, Shard, walk
 from kminer.progress import Progress
-from kminer.records import Change, Release, Source
+from kminer.records import Change, Release, Source, TrackedPath
 from kminer.sources.staging import Staging
 from kminer.store import reader, writer
 
 READER_VERSION = "1"
 """Part of a source's definition: raised when commits are read differently, so that histories are read anew."""
 
-LIKENESS = 0.1
-"""A clone is of the source when at least this share of its tracked paths exists at some head or release."""
+LIKENESS = 0.05
+"""A clone is of the source when at least this share of its tracked paths exists at some head or tag."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,7 +130,8 @@ def _plan(
     definition = _definition(source, boundary)
     since = str(row["since"]) if row and row["since"] and not options.full else None
     since = options.since if options.since is not None else since
-    _check_likeness(source, repository, refs)
+    if row is None or row["location"] != repository.path:
+        _check_likeness(source, repository, refs)
     if row is not None:
         _check_same_history(source, db, repository, cursor)
     known = row is not None and not options.full and row["definition"] == definition and row["since"] == since
@@ -166,19 +167,28 @@ def _tags(refs: dict[str, tuple[str, str | None]]) -> dict[str, str | None]:
 
 def _check_likeness(source: Source, repository: pygit2.Repository, refs: Sequence[git.Ref]) -> None:
     """Refuse a clone of something else before anything is read from it."""
-    tracked = TrackedPaths(repository, source.paths)
-    wanted = max(1, int(len(source.paths) * LIKENESS))
     commits = list(dict.fromkeys(ref.commit for ref in refs if ref.commit))
-    most = 0
-    for commit in [*commits[:20], *commits[-20:]]:
-        most = max(most, tracked.present(repository[commit].tree_id.raw))
-        if most >= wanted:
-            return
-    raise RepositoryError(
-        f"This does not look like {source.title}: of {len(source.paths)} tracked paths, {most} exist in it.",
-        where=repository.path,
-        next=f"Check the path given with --repo {source.id}=...; {source.file} names the tracked paths.",
-    )
+    trees = [_tree_of(repository, commit) for commit in dict.fromkeys([*commits[:8], *commits[-8:]])]
+
+    def share(paths: tuple[TrackedPath, ...]) -> float:
+        tracked = TrackedPaths(repository, paths)
+        return max(tracked.present(tree) for tree in trees) / len(paths)
+
+    own = share(source.paths)
+    nearest = max(catalogue.load_sources().values(), key=lambda other: share(other.paths))
+    if own < LIKENESS or share(nearest.paths) > 2 * own:
+        looks = f"; it looks like {nearest.title}" if share(nearest.paths) >= LIKENESS else ""
+        raise RepositoryError(
+            f"This does not look like {source.title}: too few of its tracked paths exist{looks}.",
+            where=repository.path,
+            next=f"Check the path given with --repo {source.id}=...; {source.file} names the tracked paths.",
+        )
+
+
+def _tree_of(repository: pygit2.Repository, commit: str) -> bytes:
+    found = repository[commit]
+    assert isinstance(found, pygit2.Commit)
+    return found.tree_id.raw
 
 
 def _check_same_history(
