@@ -79,7 +79,8 @@ def _open(context: click.Context) -> sqlite3.Connection:
     from kminer.store.database import open_for_reading
 
     db = open_for_reading(_database(context))
-    if reader.holds_demo(db):
+    context.find_root().obj = reader.holds_demo(db)
+    if context.find_root().obj:
         message = "Demo data: a small history that kminer wrote from its catalogue, not the real one."
         click.secho(message, fg="yellow", err=True)
     return db
@@ -225,16 +226,17 @@ def query(context: click.Context, name: str | None, settings: tuple[str, ...], s
         return
     saved = queries.find(name)
     if only_sql:
-        click.echo(saved.sql)
+        _terminal(context).document(saved.sql + "\n")
         return
     values = _settings(settings)
     queries.bind(saved, values)
     if style != "table":
-        click.echo(queries.render(queries.run(_open(context), saved, values), style), nl=False)
+        _terminal(context).document(queries.render(queries.run(_open(context), saved, values), style))
         return
     terminal = _terminal(context)
     answer = queries.run(_open(context), saved, values)
-    terminal.table(answer.columns, answer.rows, title=saved.title, note=f"{len(answer.rows):,} rows")
+    title = f"Demo data: {saved.title}" if context.find_root().obj else saved.title
+    terminal.table(answer.columns, answer.rows, title=title, note=f"{len(answer.rows):,} rows")
 
 
 def _settings(pairs: tuple[str, ...]) -> dict[str, str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import sys
 import time
@@ -26,10 +27,17 @@ WIDE = 10_000
 """Columns assumed where output is no terminal: lines are then for other programs and never folded."""
 
 
+_SHORT = 20
+"""Characters up to which a column's cells are kept on one line."""
+
+
 class Terminal:
     """The terminal: results go to standard output, all else to standard error."""
 
     def __init__(self, verbosity: int = 0) -> None:
+        for stream in (sys.stdout, sys.stderr):
+            if isinstance(stream, io.TextIOWrapper):
+                stream.reconfigure(errors="backslashreplace")
         piped = not sys.stdout.isatty()
         self.verbosity = verbosity
         self.out = Console(highlight=False, markup=False, width=WIDE if piped else None)
@@ -50,30 +58,41 @@ class Terminal:
         self.err.print(Text("error: ", "bold red") + Text(inert(text)), soft_wrap=True)
 
     def table(self, columns: Sequence[str], rows: Iterable[Sequence[object]], title: str = "", note: str = "") -> None:
-        """A table of values; numbers stand to the right."""
+        """A table of values; numbers stand to the right. On a terminal what is empty, and links beside ids, is left out."""
         values = [[_cell(value) for value in row] for row in rows]
+        shown = [index for index, column in enumerate(columns) if self.piped or _worth(column, index, columns, values)]
         table = Table(title=inert(title) or None, caption=note or None, title_justify="left", caption_justify="left")
-        for index, column in enumerate(columns):
+        widths = {index: max([len(row[index]) for row in values] + [len(columns[index])]) for index in shown}
+        roomy = sum(min(width, _SHORT) + 3 for width in widths.values()) < self.out.width
+        for index, width in widths.items():
             numeric = bool(values) and all(_is_number(row[index]) for row in values)
-            folds = column in ("title", "why", "snippet", "summary", "text") or column.endswith("_title")
             table.add_column(
-                Text(column.replace("_", " ")),
+                Text(columns[index].replace("_", " ")),
                 justify="right" if numeric else "left",
                 overflow="fold",
-                no_wrap=numeric,
-                ratio=1 if folds and not self.piped else None,
+                no_wrap=roomy and width <= _SHORT,
+                min_width=_SHORT if roomy and width > _SHORT else None,
             )
         for row in values:
-            table.add_row(*(Text(value) for value in row))
+            table.add_row(*(Text(row[index]) for index in shown))
         self.out.print(table)
 
     def json(self, value: object) -> None:
         """A JSON document."""
-        self.out.print(Text(json.dumps(value, indent=2, ensure_ascii=False, default=str)), soft_wrap=True)
+        self.document(inert(json.dumps(value, indent=2, ensure_ascii=False, default=str), keep="\n") + "\n")
+
+    def document(self, text: str) -> None:
+        """A result for other programs: as it is where it goes to one, inert on a terminal."""
+        sys.stdout.write(text if self.piped else inert(text))
+        sys.stdout.flush()
 
     def progress(self) -> TerminalProgress:
         """Progress bars on standard error, gone when the work is done."""
         return TerminalProgress(self)
+
+
+def _worth(column: str, index: int, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> bool:
+    return not rows or (any(row[index] for row in rows) and not (column == "link" and "id" in columns))
 
 
 def _cell(value: object) -> str:

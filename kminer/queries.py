@@ -13,6 +13,7 @@ from pathlib import Path
 
 from kminer import catalogue
 from kminer.errors import QueryError, UsageError
+from kminer.foreign import inert
 from kminer.markup import table
 from kminer.records import SavedQuery
 
@@ -105,9 +106,9 @@ def render(answer: Answer, style: str) -> str:
     if style == "csv":
         return _csv(answer)
     if style == "json":
-        return json.dumps(list(answer.dicts()), indent=2, ensure_ascii=False) + "\n"
+        return inert(json.dumps(list(answer.dicts()), indent=2, ensure_ascii=False), keep="\n") + "\n"
     if style == "jsonl":
-        return "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in answer.dicts())
+        return "".join(inert(json.dumps(row, ensure_ascii=False)) + "\n" for row in answer.dicts())
     return table(answer.columns, answer.rows)
 
 

@@ -8,6 +8,7 @@ import shutil
 import subprocess
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from fnmatch import fnmatchcase
 from pathlib import Path
 
@@ -153,13 +154,15 @@ def shallow_boundary(repository: pygit2.Repository) -> frozenset[bytes]:
 def list_commits(
     path: str, tips: Sequence[str], exclude: Sequence[str] = (), after: str | None = None
 ) -> Iterator[list[bytes]]:
-    """Commits reachable from `tips` and not from `exclude`, children before parents; none older than day `after`.
+    """Commits reachable from `tips` and not from `exclude`, children before parents; none committed before day `after`.
 
     Yields [id, parent, ...] as 20-byte ids. Raises RepositoryError when git cannot read the history.
     """
     command = [git_program(), "-c", f"safe.directory={path}", "--git-dir", path]
     command += ["rev-list", "--topo-order", "--parents", "--stdin"]
-    command += [f"--since={after}T00:00:00Z"] if after else []
+    # git's own --since takes all that a commit with a wrong clock follows for old as well.
+    oldest = datetime.fromisoformat(after).replace(tzinfo=UTC).timestamp() if after else None
+    command += ["--timestamp"] if after else []
     wanted = "\n".join([*tips, *(f"^{commit}" for commit in exclude)]) + "\n"
     with subprocess.Popen(
         command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=git_environment()
@@ -170,7 +173,9 @@ def list_commits(
             process.stdin.close()
         unhex = bytes.fromhex
         for line in process.stdout:
-            yield [unhex(part) for part in line.decode("ascii").split()]
+            parts = line.decode("ascii").split()
+            if oldest is None or int(parts.pop(0)) >= oldest:
+                yield [unhex(part) for part in parts]
         complaint = process.stderr.read().decode(errors="replace").strip()
     if process.returncode:
         raise RepositoryError(

@@ -222,7 +222,7 @@ def _carry_out(
     summary.read = len(commits) // 20
     _walk(shards, staging, options.jobs, progress, f"{source.id}: reading commits")
     progress.start(f"{source.id}: storing", None)
-    _store(plan, source, db, repository, staging.load(len(shards)), releases, lineage, summary)
+    _store(plan, source, db, repository, commits, staging.load(len(shards)), releases, lineage, summary)
     staging.close()
 
 
@@ -287,7 +287,7 @@ def _walk(shards: list[Shard], staging: Staging, jobs: int, progress: Progress, 
 
 
 def _store(
-    plan: _Plan, source: Source, db: sqlite3.Connection, repository: pygit2.Repository,
+    plan: _Plan, source: Source, db: sqlite3.Connection, repository: pygit2.Repository, commits: bytes | bytearray,
     shards: Iterator[list[Change]], releases: Sequence[Release], lineage: Lineage | None, summary: Summary,
 ) -> None:  # fmt: skip
     row, _ = reader.get_cursor(db, source.id)
@@ -299,6 +299,10 @@ def _store(
             summary.new += writer.save_changes(db, source.id, plan.definition, changes)
         if lineage is not None:
             _store_lineage(plan, source, db, releases, lineage, summary)
+        if plan.whole:
+            summary.dropped = writer.drop_unmatched(db, source.id, plan.definition, commits)
+        else:
+            writer.resolve_references(db, source.id, commits)
         facts: dict[str, object] = {
             "location": repository.path,
             "definition": plan.definition,
@@ -328,8 +332,6 @@ def _store_lineage(
     writer.save_first_releases(db, source.id, found)
     if not plan.boundary:
         summary.unreachable = writer.mark_reachable(db, source.id, {key for key, _, _ in found})
-    if plan.whole and plan.since is None and not plan.boundary:
-        summary.dropped = writer.drop_unmatched(db, source.id, plan.definition)
 
 
 def _named(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+from bisect import bisect_left
 from collections.abc import Iterable, Sequence
 
 from kminer.records import Change, Release, Source
@@ -125,11 +126,36 @@ def mark_reachable(db: sqlite3.Connection, source: str, reachable: set[str]) -> 
     return len(lost)
 
 
-def drop_unmatched(db: sqlite3.Connection, source: str, definition: str) -> int:
-    """Delete reachable changes that the present definition of the source no longer matches; returns how many."""
-    return db.execute(
-        "DELETE FROM changes WHERE source = ? AND definition <> ? AND reachable = 1", (source, definition)
-    ).rowcount
+def resolve_references(db: sqlite3.Connection, source: str, read: bytes | bytearray) -> None:
+    """Give references to commits that were unknown until now their target, if it is among those just `read` (20 bytes each)."""
+    rows = db.execute(
+        """
+        SELECT DISTINCT r.type, r.value FROM refs r JOIN changes c ON c.id = r.change_id
+        WHERE c.source = ? AND r.target IS NULL AND r.type IN ('fixes', 'reverts')
+        """,
+        (source,),
+    ).fetchall()
+    commits = sorted(bytes(read[start : start + 20]).hex() for start in range(0, len(read), 20)) if rows else []
+    for kind, value in rows:
+        fitting = commits[bisect_left(commits, value) : bisect_left(commits, value + "g")]
+        if len(fitting) == 1:
+            db.execute(
+                """
+                UPDATE refs SET target = ? WHERE type = ? AND value = ? AND target IS NULL
+                AND change_id IN (SELECT id FROM changes WHERE source = ?)
+                """,
+                (fitting[0], kind, value, source),
+            )
+
+
+def drop_unmatched(db: sqlite3.Connection, source: str, definition: str, read: bytes | bytearray) -> int:
+    """Delete changes among the commits just `read` (20 bytes each) that their source no longer matches; returns how many."""
+    rows = db.execute("SELECT key FROM changes WHERE source = ? AND definition <> ?", (source, definition))
+    stale = {bytes.fromhex(key): key for (key,) in rows}
+    commits = (bytes(read[start : start + 20]) for start in range(0, len(read), 20)) if stale else ()
+    gone = [(source, stale[commit]) for commit in commits if commit in stale]
+    db.executemany("DELETE FROM changes WHERE source = ? AND key = ?", gone)
+    return len(gone)
 
 
 def save_cursor(
@@ -144,7 +170,7 @@ def save_cursor(
     db.execute(
         """
         UPDATE sources SET location = :location, definition = :definition, since = :since, shallow = :shallow,
-            commits = :commits, newest = (SELECT max(date) FROM changes WHERE source = :source), synced_at = :synced_at
+            commits = :commits, newest = (SELECT max(date) FROM changes WHERE source = :source AND reachable = 1), synced_at = :synced_at
         WHERE id = :source
         """,
         {**facts, "source": source},
