@@ -49,7 +49,7 @@ def synthetic(commits: int, target: Path) -> Path:
 
 
 def _stream(commits: int) -> Iterator[bytes]:
-    chance = random.Random(26)  # noqa: S311  not for secrets
+    chance = random.Random(26)
     tracked = ["kernel/cgroup/cgroup.c", "mm/memcontrol.c", "fs/overlayfs/super.c", "kernel/nsproxy.c"]
     others = [f"drivers/d{folder}/f{file}.c" for folder in range(60) for file in range(20)]
     for number in range(1, commits + 1):

@@ -209,7 +209,7 @@ def _show_summaries(terminal: Terminal, summaries: list[Summary], database: Path
 @click.argument("name", required=False)
 @click.option("--set", "settings", metavar="KEY=VALUE", multiple=True, help="Give a parameter its value.")
 @click.option("--format", "style", type=click.Choice(["table", "csv", "json", "jsonl", "md"]), default="table",
-              show_default=True)  # fmt: skip
+              show_default=True, help="How to print the answer.")  # fmt: skip
 @click.option("--sql", "only_sql", is_flag=True, help="Show the query instead of running it.")
 @click.pass_context
 def query(context: click.Context, name: str | None, settings: tuple[str, ...], style: str, only_sql: bool) -> None:

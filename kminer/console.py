@@ -58,7 +58,7 @@ class Terminal:
         self.err.print(Text("error: ", "bold red") + Text(inert(text)), soft_wrap=True)
 
     def table(self, columns: Sequence[str], rows: Iterable[Sequence[object]], title: str = "", note: str = "") -> None:
-        """A table of values; numbers stand to the right. On a terminal what is empty, and links beside ids, is left out."""
+        """A table; numbers stand to the right. A terminal is spared empty columns, and links that stand beside ids."""
         values = [[_cell(value) for value in row] for row in rows]
         shown = [index for index, column in enumerate(columns) if self.piped or _worth(column, index, columns, values)]
         table = Table(title=inert(title) or None, caption=note or None, title_justify="left", caption_justify="left")

@@ -47,9 +47,9 @@ def schema_page() -> str:
     parts = [
         "# The database\n",
         NOTE,
-        "One SQLite file: tables are STRICT, the journal is WAL, foreign keys are on. It opens in Datasette and in the\n"
-        "`sqlite3` shell, where `.schema` shows the same comments. `changes_fts` is the full-text index over `title` and\n"
-        "`text` of `changes` (FTS5, stemmed).\n",
+        "One SQLite file: tables are STRICT, the journal is WAL, foreign keys are on. It opens in Datasette and in\n"
+        "the `sqlite3` shell, where `.schema` shows the same comments. `changes_fts` is the full-text index over\n"
+        "`title` and `text` of `changes` (FTS5, stemmed).\n",
     ]
     for kind, name, sql in rows:
         about = re.search(r"-- (.*)", sql)
