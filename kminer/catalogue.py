@@ -65,7 +65,7 @@ def load_release_dates() -> dict[str, list[ReleaseDate]]:
     """Release dates by project, in the order of their files."""
     dates: dict[str, list[ReleaseDate]] = {}
     for file, table in _tables("data/releases", key="project").values():
-        dates[table["project"]] = [_release_date(table["project"], row, file) for row in table["releases"]]
+        dates[table["project"]] = [_release_date(table["project"], row, file) for row in _rows(table, "releases", file)]
     return dates
 
 
@@ -156,6 +156,13 @@ def _get(table: Table, key: str, kind: type[T], default: T, file: Path) -> T:
 
 
 _KINDS: dict[type, str] = {str: "a text", bool: "true or false", list: "a list of texts", dict: "a table"}
+
+
+def _rows(table: Table, key: str, file: Path) -> list[Table]:
+    rows = _get(table, key, list, [], file)
+    if not all(isinstance(row, dict) for row in rows):
+        raise _fault(file, key, f"must be tables: [[{key}]]")
+    return rows
 
 
 def _texts(table: Table, key: str, file: Path) -> tuple[str, ...]:
@@ -251,7 +258,7 @@ def _tracked(table: Table, file: Path) -> tuple[TrackedPath, ...]:
             whole=_get(row, "whole", bool, False, file),
         )
         for name in (path.path, *path.was):
-            if not name or name.startswith("/") or "//" in name or ".." in name.split("/") or "**" in name:
+            if not name or name.startswith("/") or "//" in name or {".", ".."} & set(name.split("/")) or "**" in name:
                 raise _fault(file, "paths.path", f"must be a path below the top of the repository, not {name!r}")
             if name in seen:
                 raise _fault(file, "paths.path", f"{name!r} stands twice")
@@ -272,7 +279,7 @@ def _feature(table: Table, file: Path) -> Feature:
         mechanisms=_mechanisms(table, file),
         since=_get(table, "since", str, "", file) or None,
         confidence=_required(table, "confidence", file),
-        commits=tuple((row["id"], row.get("title") or "") for row in _get(table, "commits", list, [], file)),
+        commits=tuple((_required(row, "id", file), row.get("title") or "") for row in _rows(table, "commits", file)),
         note=_get(table, "note", str, "", file),
     )
 

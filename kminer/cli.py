@@ -15,6 +15,7 @@ from kminer.errors import KminerError, UsageError
 
 if TYPE_CHECKING:
     import sqlite3
+    from collections.abc import Callable
 
     from kminer.console import Terminal
     from kminer.records import Source
@@ -94,8 +95,21 @@ def _check_known(db: sqlite3.Connection, source: str | None) -> None:
         catalogue.find_source(source)
 
 
+def _completes(kind: str) -> Callable[[click.Context, click.Parameter, str], list[str]]:
+    """Lets the shell complete the names of sources, queries or reports."""
+
+    def names(_context: click.Context, _parameter: click.Parameter, begun: str) -> list[str]:
+        from kminer import catalogue
+
+        known = {"source": catalogue.load_sources, "query": catalogue.load_queries, "report": catalogue.load_reports}
+        load: Callable[[], dict[str, object]] = known[kind]
+        return [name for name in load() if name.startswith(begun)]
+
+    return names
+
+
 @main.command()
-@click.argument("names", metavar="[SOURCE]...", nargs=-1)
+@click.argument("names", metavar="[SOURCE]...", nargs=-1, shell_complete=_completes("source"))
 @click.option("--repo", "repos", metavar="SOURCE=PATH", multiple=True,
               help="Read SOURCE from a clone you have (only read); PATH `auto` means kminer's own clone.")  # fmt: skip
 @click.option("--jobs", "-j", type=click.IntRange(min=1), help="Processes.  [default: one a processor]")
@@ -206,7 +220,7 @@ def _show_summaries(terminal: Terminal, summaries: list[Summary], database: Path
 
 
 @main.command()
-@click.argument("name", required=False)
+@click.argument("name", required=False, shell_complete=_completes("query"))
 @click.option("--set", "settings", metavar="KEY=VALUE", multiple=True, help="Give a parameter its value.")
 @click.option("--format", "style", type=click.Choice(["table", "csv", "json", "jsonl", "md"]), default="table",
               show_default=True, help="How to print the answer.")  # fmt: skip
@@ -299,9 +313,10 @@ def sources(context: click.Context, as_json: bool) -> None:
     from kminer import catalogue
     from kminer.console import show_sources
     from kminer.store import reader
+    from kminer.store.database import exists
 
     terminal, states = _terminal(context), {}
-    if _database(context).exists():
+    if exists(_database(context)):
         states = {str(row["id"]): row for row in reader.list_sources(_open(context))}
     if as_json:
         terminal.json(list(states.values()))
@@ -310,7 +325,7 @@ def sources(context: click.Context, as_json: bool) -> None:
 
 
 @main.command()
-@click.argument("source", required=False)
+@click.argument("source", required=False, shell_complete=_completes("source"))
 @click.option("--rc", is_flag=True, help="Release candidates too.")
 @click.option("--json", "as_json", is_flag=True, help="Print them as JSON.")
 @click.pass_context
@@ -330,7 +345,7 @@ def releases(context: click.Context, source: str | None, rc: bool, as_json: bool
 
 
 @main.command()
-@click.argument("name", required=False)
+@click.argument("name", required=False, shell_complete=_completes("report"))
 @click.option("--set", "settings", metavar="KEY=VALUE", multiple=True, help="Give a parameter its value.")
 @click.option("--out", type=click.Path(path_type=Path, file_okay=False), default=Path("reports/out"),
               show_default=True, help="Folder to write to.")  # fmt: skip

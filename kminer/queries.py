@@ -72,9 +72,10 @@ def run(db: sqlite3.Connection, query: SavedQuery, settings: Mapping[str, str | 
     """Run `query` with `settings`. Raises QueryError if it is no single reading statement, or fails."""
     values = bind(query, settings)
     denied: list[str] = []
-    db.execute("SELECT 1 FROM changes_fts WHERE changes_fts MATCH 'x' LIMIT 1").fetchone()  # FTS5 declares itself once
-    db.set_authorizer(_guard(denied))
     try:
+        # The full-text table declares itself at its first use, which the guard would take for a change of schema.
+        db.execute("SELECT 1 FROM changes_fts WHERE changes_fts MATCH 'x' LIMIT 1").fetchone()
+        db.set_authorizer(_guard(denied))
         cursor = db.execute(query.sql, values)
         rows = tuple(tuple(row) for row in cursor)
     except (sqlite3.Error, sqlite3.Warning) as error:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -37,10 +38,24 @@ def sample_source(*paths: str | TrackedPath, **facts: Any) -> Source:
     return Source(**(usual | facts))
 
 
-def run_sync(source: Source, repository: Path | None, database: Path, **options: Any) -> git.Summary:
+def pathspecs(paths: Iterable[TrackedPath]) -> list[str]:
+    """How one asks git for the same files."""
+    specs = []
+    for name in (name for path in paths for name in (path.path, *path.was)):
+        plain = name.rstrip("/")
+        if not any(character in name for character in "*?["):
+            specs.append(f":(literal){name}")
+        else:
+            specs += [f":(glob){plain}/**", *([] if name.endswith("/") else [f":(glob){plain}"])]
+    return specs
+
+
+def run_sync(
+    source: Source, repository: Path | None, database: Path, progress: Progress | None = None, **options: Any
+) -> git.Summary:
     """One sync of `source` from the clone at `repository` (None: as last time, or kminer's own) into `database`."""
     with open_for_writing(database) as db:
-        return git.sync(source, db, database, git.Options(repository=repository, **options), Progress())
+        return git.sync(source, db, database, git.Options(repository=repository, **options), progress or Progress())
 
 
 def dump(database: Path, unreachable: bool = False) -> dict[str, Rows]:

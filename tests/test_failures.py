@@ -93,7 +93,8 @@ def test_a_repository_that_may_not_be_read(kminer: Kminer, synced: Path, tmp_pat
         done = subprocess.run(words, capture_output=True, text=True, check=False)
     finally:
         closed.chmod(0o755)
-    check_failure(done, 1, str(closed), "next:")
+    check_failure(done, 1, closed, "next:")
+    assert "database" not in done.stderr
     assert content(synced) == before
 
 

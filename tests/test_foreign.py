@@ -7,7 +7,6 @@ import io
 import json
 import re
 import subprocess
-import sys
 import unicodedata
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -52,7 +51,8 @@ def test_inert_leaves_nothing_that_acts(text: str) -> None:
     assert is_harmless(shown, keep="\n\t")
     assert is_harmless(inert(text, keep=""))
     assert inert(shown) == shown
-    assert [c for c in shown if c in text and c.isalnum()][: len(text)] != [] or not any(c.isalnum() for c in text)
+    rest = iter(shown)
+    assert all(c in rest for c in text if is_harmless(c, keep="\n\t") and c not in "\ufeff\u2028\u2029")
     shown.encode()
 
 
@@ -234,8 +234,7 @@ def hostile(tmp_path_factory: pytest.TempPathFactory) -> Hostile:
         inner = repo.raw("tree", entries)
         top = repo.raw("tree", b"40000 tracked\0" + bytes.fromhex(inner))
         names = repo.raw_commit(b"widget of hostile names\n", tree=top, parents=parents)
-        for tag in ("v1.0", "\u202ev2", "[red]v3"):
-            repo.ref(f"refs/tags/{tag}", keys["bidi"]) if "[" not in tag else None
+        repo.tag("v1.0", keys["bidi"])
         database = folder / "kminer.db"
         done = subprocess.run(
             command("--db", database, "sync", "sample", "--repo", f"sample={repo.path}", "--jobs", "1"),
@@ -386,4 +385,3 @@ def test_python_here_judges_terminals_rightly() -> None:
     for bad in (b"\x1b]0;t\x07", b"\x1b[2J", b"\x1b[45mx", b"\xc2\x9b31m", b"a\rb", "\u202e".encode(), b"\x1b[3;4H"):
         with pytest.raises(AssertionError):
             check_terminal(bad)
-    assert sys.executable

@@ -20,6 +20,8 @@ from syncing import Rows, ask, check_whole, dump, run_sync, sample_source
 
 from kminer import places
 from kminer.errors import RepositoryError, UsageError
+from kminer.history.walk import SHARD_SIZE
+from kminer.progress import Progress
 from kminer.records import Source, TrackedPath
 
 SOURCE = sample_source()
@@ -608,7 +610,7 @@ def test_the_clone_of_last_time_is_used_again(history: GitRepo, database: Path, 
 
 # --- interruptions
 
-COMMITS = 18_000
+COMMITS = 9_000
 SYNC = [sys.executable, "-m", "kminer", "-q"]
 TOML = """
 id = "sample"
@@ -686,6 +688,41 @@ def _kill_and_finish(folder: Path, where: Path, delay: float, name: str = "sampl
     assert not Path(f"{database}.sync").exists()
     check_whole(database)
     return dump(database, unreachable=True)
+
+
+class Interrupting(Progress):
+    """Presses Ctrl-C when a given number of commits has been read; remembers in what steps they were."""
+
+    def __init__(self, after: int) -> None:
+        self.after, self.steps = after, list[int]()
+
+    def advance(self, units: int) -> None:
+        """Count, and interrupt when it is enough."""
+        self.steps.append(units)
+        if sum(self.steps) >= self.after:
+            raise KeyboardInterrupt
+
+
+def test_an_interrupted_sync_goes_on_where_it_stopped(long_history: Path, database: Path) -> None:
+    """Shards that were read before an interruption are not read again, and until the end the database is untouched."""
+    with pytest.raises(KeyboardInterrupt):
+        run_sync(SOURCE, long_history, database, Interrupting(after=SHARD_SIZE))
+    assert ask(database, "SELECT count(*) FROM changes") == ask(database, "SELECT count(*) FROM sources") == [(0,)]
+    second = Interrupting(after=10 * COMMITS)
+    summary = run_sync(SOURCE, long_history, database, second)
+    assert second.steps == [SHARD_SIZE, SHARD_SIZE, COMMITS - 2 * SHARD_SIZE]
+    assert (summary.read, summary.new) == (COMMITS, summary.matched)
+    assert dump(database) == fresh(long_history)
+    assert not Path(f"{database}.sync").exists()
+
+
+def test_what_an_interrupted_sync_left_does_not_outlive_a_change(history: GitRepo, long_history: Path, database: Path) -> None:
+    """What was read for one plan is not used for another: after the source's file changed all is read anew."""
+    with pytest.raises(KeyboardInterrupt):
+        run_sync(SOURCE, long_history, database, Interrupting(after=SHARD_SIZE))
+    source = changed(words=())
+    run_sync(source, long_history, database)
+    assert dump(database) == fresh(long_history, source)
 
 
 @pytest.mark.parametrize("moment", range(12))

@@ -11,7 +11,7 @@ import pytest
 from gitrepo import EXECUTABLE, FILE, LINK, SUBMODULE, Entry, GitRepo, executable, git, link, submodule
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from syncing import sample_source
+from syncing import pathspecs, sample_source
 
 from kminer.history.repository import list_commits, open_repository, read_refs, shallow_boundary
 from kminer.history.tracked import TrackedPaths
@@ -20,18 +20,6 @@ from kminer.records import ChangedPath, TrackedPath
 
 Found = dict[str, set[tuple[str, str]]]
 COMMIT = "1234567890123456789012345678901234567890"
-
-
-def pathspecs(paths: Iterable[TrackedPath]) -> list[str]:
-    """How one asks git for the same files."""
-    specs = []
-    for name in (name for path in paths for name in (path.path, *path.was)):
-        plain = name.rstrip("/")
-        if not any(character in name for character in "*?["):
-            specs.append(f":(literal){name}")
-        else:
-            specs += [f":(glob){plain}/**", *([] if name.endswith("/") else [f":(glob){plain}"])]
-    return specs
 
 
 def tracked(*names: str) -> tuple[TrackedPath, ...]:

@@ -59,7 +59,10 @@ _STAGES = {"tp": 0, "alpha": 1, "beta": 2, "rc": 3}
 """Stages before a final release, in their order: technology preview, alpha, beta, candidate."""
 
 
-def version_key(version: str, pre: str | None) -> tuple[tuple[int, ...], int, str, tuple[int, ...]]:
+VersionKey = tuple[tuple[int, ...], int, str, tuple[int, ...]]
+
+
+def version_key(version: str, pre: str | None) -> VersionKey:
     """A key that sorts versions as versions: 2.6.9 < 2.6.10-rc1 < 2.6.10-rc10 < 2.6.10 = 2.6.10.0 < 2.6.10.1."""
     numbers = [int(part) for part in version.split(".")]
     while numbers and numbers[-1] == 0:

@@ -41,7 +41,14 @@ def open_repository(path: Path | str) -> pygit2.Repository:
     """
     where = Path(path).expanduser()
     tune_libgit2()
-    found = pygit2.discover_repository(str(where)) if where.exists() else None
+    try:
+        found = pygit2.discover_repository(str(where)) if where.exists() else None
+    except (OSError, pygit2.GitError) as error:
+        raise RepositoryError(
+            f"This place cannot be read: {error}.",
+            where=str(where),
+            next="Check its permissions, or give another clone.",
+        ) from error
     if found is None:
         raise RepositoryError(
             "There is no git repository here.",

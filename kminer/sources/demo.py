@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 import sqlite3
 import tempfile
+from bisect import bisect_left
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -14,6 +15,7 @@ import pygit2
 
 from kminer import catalogue, places
 from kminer.errors import CatalogueError, RepositoryError
+from kminer.history.lineage import VersionKey, version_key
 from kminer.progress import Progress
 from kminer.records import Feature, ReleaseDate, Source, TrackedPath
 from kminer.sources import git
@@ -61,12 +63,18 @@ def demo_milestones(project: str) -> tuple[list[Feature], list[ReleaseDate]]:
 def write_history(source: Source, features: Sequence[Feature], releases: Sequence[ReleaseDate], target: Path) -> None:
     """Write a bare repository at `target`: a commit for each feature, a commit and a tag for each release.
 
-    The same catalogue gives the same commit ids. What stood at `target` is replaced.
+    A release follows the highest lower version that was out by then, so that a late maintenance release does not
+    hold what a higher one brought. The same catalogue gives the same commit ids. What stood at `target` is replaced.
     """
     target.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=target.parent) as folder:
-        history = _History(Path(folder) / "demo.git")
+        history, written = _History(Path(folder) / "demo.git"), list[tuple[VersionKey, str]]()
         for release in releases:
+            version, _, pre = release.version.partition("-")
+            key = version_key(version, pre or None)
+            place = bisect_left(written, (key, ""))
+            history.go_on_from(written[place - 1][1] if place else None)
+            written.insert(place, (key, release.tag))
             new = sorted((f for f in features if f.since == release.version), key=lambda feature: feature.id)
             moment = _noon(release.date)
             for index, feature in enumerate(new):
@@ -74,18 +82,30 @@ def write_history(source: Source, features: Sequence[Feature], releases: Sequenc
                 history.commit(path, feature.id, _message(feature), moment - 60 * (len(new) - index))
             history.commit("VERSION", release.version, f"Release {release.version} (demo)\n", moment)
             history.tag(release.tag)
+        history.set_main(written[-1][1])
         shutil.rmtree(target, ignore_errors=True)
         (Path(folder) / "demo.git").rename(target)
 
 
 class _History:
-    """A linear history in a new bare repository."""
+    """A history in a new bare repository, in which releases follow one another."""
 
     def __init__(self, path: Path) -> None:
         self._repository = pygit2.init_repository(str(path), bare=True, initial_head="main")
         self._index = pygit2.Index()
         self._contents: dict[str, str] = {}
         self._head: pygit2.Oid | None = None
+        self._tagged: dict[str | None, tuple[pygit2.Oid | None, dict[str, str]]] = {None: (None, {})}
+
+    def go_on_from(self, tag: str | None) -> None:
+        """Let the next commit follow the release tagged `tag`; None: nothing."""
+        self._head, contents = self._tagged[tag]
+        self._contents = dict(contents)
+        self._index.clear()
+        if self._head:
+            commit = self._repository[self._head]
+            assert isinstance(commit, pygit2.Commit)
+            self._index.read_tree(commit.tree)
 
     def commit(self, path: str, line: str, message: str, seconds: int) -> None:
         """Add a line to the file at `path` and commit it."""
@@ -94,12 +114,19 @@ class _History:
         self._index.add(pygit2.IndexEntry(path, blob, pygit2.enums.FileMode.BLOB))
         who = pygit2.Signature(*AUTHOR, seconds, 0)
         tree, parents = self._index.write_tree(self._repository), [self._head] if self._head else []
-        self._head = self._repository.create_commit("refs/heads/main", who, who, message, tree, parents)
+        self._head = self._repository.create_commit(None, who, who, message, tree, parents)
 
     def tag(self, name: str) -> None:
         """Tag the newest commit."""
         assert self._head
         self._repository.create_reference(f"refs/tags/{name}", self._head, force=True)
+        self._tagged[name] = self._head, self._contents
+
+    def set_main(self, tag: str) -> None:
+        """Let the head be the release tagged `tag`."""
+        head, _ = self._tagged[tag]
+        assert head
+        self._repository.create_reference("refs/heads/main", head)
 
 
 def _noon(day: str) -> int:

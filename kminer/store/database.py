@@ -46,7 +46,7 @@ def open_for_reading(path: Path) -> sqlite3.Connection:
 
     Raises StoreError when there is none, or it is not kminer's.
     """
-    if not path.exists():
+    if not exists(path):
         raise StoreError(
             "There is no database yet.", where=str(path), next="Run `kminer sync` first, or name another with --db."
         )
@@ -58,6 +58,12 @@ def open_for_reading(path: Path) -> sqlite3.Connection:
             raise StoreError("This database is empty.", where=str(path), next="Run `kminer sync` first.")
     connection.row_factory = sqlite3.Row
     return connection
+
+
+def exists(path: Path) -> bool:
+    """Whether there is a file at `path`. Raises StoreError where that may not be known."""
+    with _errors(path):
+        return path.exists()
 
 
 def _connect_read_only(path: Path) -> sqlite3.Connection:
@@ -117,7 +123,7 @@ def _errors(path: Path) -> Iterator[None]:
         ) from error
     except OSError as error:
         raise StoreError(
-            f"The database cannot be written: {error.strerror or error}.",
+            f"The database cannot be used: {error.strerror or error}.",
             where=str(error.filename or path),
             next="Choose a folder you may write to with --db, and check free disk space.",
         ) from error

@@ -127,7 +127,7 @@ def mark_reachable(db: sqlite3.Connection, source: str, reachable: set[str]) -> 
 
 
 def resolve_references(db: sqlite3.Connection, source: str, read: bytes | bytearray) -> None:
-    """Give references to commits that were unknown until now their target, if it is among those just `read` (20 bytes each)."""
+    """Give references to commits that were unknown until now their target, if `read` (20 bytes each) holds it."""
     rows = db.execute(
         """
         SELECT DISTINCT r.type, r.value FROM refs r JOIN changes c ON c.id = r.change_id
@@ -149,7 +149,7 @@ def resolve_references(db: sqlite3.Connection, source: str, read: bytes | bytear
 
 
 def drop_unmatched(db: sqlite3.Connection, source: str, definition: str, read: bytes | bytearray) -> int:
-    """Delete changes among the commits just `read` (20 bytes each) that their source no longer matches; returns how many."""
+    """Delete changes among `read` (20 bytes each) that their source no longer matches; returns how many."""
     rows = db.execute("SELECT key FROM changes WHERE source = ? AND definition <> ?", (source, definition))
     stale = {bytes.fromhex(key): key for (key,) in rows}
     commits = (bytes(read[start : start + 20]) for start in range(0, len(read), 20)) if stale else ()
@@ -170,7 +170,8 @@ def save_cursor(
     db.execute(
         """
         UPDATE sources SET location = :location, definition = :definition, since = :since, shallow = :shallow,
-            commits = :commits, newest = (SELECT max(date) FROM changes WHERE source = :source AND reachable = 1), synced_at = :synced_at
+            commits = :commits, synced_at = :synced_at,
+            newest = (SELECT max(date) FROM changes WHERE source = :source AND reachable = 1)
         WHERE id = :source
         """,
         {**facts, "source": source},
