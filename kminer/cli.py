@@ -15,7 +15,7 @@ from kminer.errors import KminerError, UsageError
 
 if TYPE_CHECKING:
     import sqlite3
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from kminer.console import Terminal
     from kminer.records import Source
@@ -101,9 +101,12 @@ def _completes(kind: str) -> Callable[[click.Context, click.Parameter, str], lis
     def names(_context: click.Context, _parameter: click.Parameter, begun: str) -> list[str]:
         from kminer import catalogue
 
-        known = {"source": catalogue.load_sources, "query": catalogue.load_queries, "report": catalogue.load_reports}
-        load: Callable[[], dict[str, object]] = known[kind]
-        return [name for name in load() if name.startswith(begun)]
+        known: dict[str, Callable[[], Mapping[str, object]]] = {
+            "source": catalogue.load_sources,
+            "query": catalogue.load_queries,
+            "report": catalogue.load_reports,
+        }
+        return [name for name in known[kind]() if name.startswith(begun)]
 
     return names
 
