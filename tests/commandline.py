@@ -50,7 +50,7 @@ def write_source(*addresses: str | Path, text: str = SAMPLE, name: str = "sample
 def write_history(repo: GitRepo) -> list[str]:
     """Four commits, the second and fourth tagged v1.0 and v1.1; returns the ids."""
     first = repo.commit({"tracked/a.c": "1\n", "other/a.c": "1\n"}, "Begin the tracked part\n")
-    second = repo.commit({"tracked/a.c": "2\n"}, f"Change it\n\nFixes: {first[:12]} (\"Begin the tracked part\")\n")
+    second = repo.commit({"tracked/a.c": "2\n"}, f'Change it\n\nFixes: {first[:12]} ("Begin the tracked part")\n')
     repo.tag("v1.0")
     third = repo.commit({"other/a.c": "2\n"}, "Speak of a widget\n")
     fourth = repo.commit({"tracked/b.c": "1\n"}, "Add a file\n")
@@ -107,7 +107,12 @@ def family(session: int) -> list[int]:
 def start_and_hold(words: list[str], database: Path) -> subprocess.Popen[str]:
     """Start a sync in a session of its own and stop it (SIGSTOP) while it reads, the database's lock in its hands."""
     process = subprocess.Popen(
-        words, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True
+        words,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
     )
     staging = Path(f"{database}.sync")
     wait_for(lambda: staging.exists() and any(staging.glob("*/*/*.jsonl")), process)

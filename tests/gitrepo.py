@@ -87,7 +87,9 @@ class GitRepo:
         head = self.head(branch)
         assert head
         own = self._snapshots[head]
-        self._snapshots[head] = {path: entry for side in (head, *others) for path, entry in self._snapshots[side].items()}
+        self._snapshots[head] = {
+            path: entry for side in (head, *others) for path, entry in self._snapshots[side].items()
+        }
         made = self.commit(changes, message, [head, *others], branch)
         self._snapshots[head] = own
         return made

@@ -38,9 +38,37 @@ about = "all of it"
 """
 
 MECHANISMS = {
-    *("ns.core ns.mnt ns.uts ns.ipc ns.pid ns.net ns.user ns.cgroup ns.time".split()),
-    *("cg.core cg.cpu cg.cpuset cg.memory cg.io cg.pids cg.devices cg.freezer cg.hugetlb cg.rdma cg.perf cg.net".split()),
-    *("cg.misc cg.psi fs.overlay fs.driver sec.seccomp sec.caps sec.lsm mgmt.image mgmt.orchestration mgmt.runtime".split()),
+    *(["ns.core", "ns.mnt", "ns.uts", "ns.ipc", "ns.pid", "ns.net", "ns.user", "ns.cgroup", "ns.time"]),
+    *(
+        [
+            "cg.core",
+            "cg.cpu",
+            "cg.cpuset",
+            "cg.memory",
+            "cg.io",
+            "cg.pids",
+            "cg.devices",
+            "cg.freezer",
+            "cg.hugetlb",
+            "cg.rdma",
+            "cg.perf",
+            "cg.net",
+        ]
+    ),
+    *(
+        [
+            "cg.misc",
+            "cg.psi",
+            "fs.overlay",
+            "fs.driver",
+            "sec.seccomp",
+            "sec.caps",
+            "sec.lsm",
+            "mgmt.image",
+            "mgmt.orchestration",
+            "mgmt.runtime",
+        ]
+    ),
 }
 
 
@@ -164,7 +192,10 @@ def test_one_file_suffices_for_a_new_repository(repo: GitRepo, kminer: Kminer, d
     repo.tag("v1")
     done = kminer("--db", database, "sync", "mine", "--repo", f"mine={repo.path}")
     assert done.returncode == 0, done.stderr
-    assert ask(database, "SELECT title, first_final FROM changes ORDER BY id") == [("Begin", "v1"), ("About gadgets", "v1")]
+    assert ask(database, "SELECT title, first_final FROM changes ORDER BY id") == [
+        ("Begin", "v1"),
+        ("About gadgets", "v1"),
+    ]
     assert ask(database, "SELECT path, mechanism, about FROM tracked_paths") == [("src/", "cg.core", "all of it")]
     listed = kminer("--db", database, "sources")
     assert "mine" in listed.stdout
@@ -221,7 +252,9 @@ def test_every_shipped_folder_loads() -> None:
 def test_shipped_sources() -> None:
     """Linux and Docker are synced unasked; runc, containerd, lxcfs and linux-stable only when named; each is complete."""
     sources = catalogue.load_sources()
-    assert {"linux", "docker", "runc", "containerd", "lxcfs", "linux-stable", "linux-demo", "docker-demo"} <= set(sources)
+    assert {"linux", "docker", "runc", "containerd", "lxcfs", "linux-stable", "linux-demo", "docker-demo"} <= set(
+        sources
+    )
     assert {name for name, source in sources.items() if source.default} == {"linux", "docker"}
     assert {name for name, source in sources.items() if source.demo} == {"linux-demo", "docker-demo"}
     for source in sources.values():

@@ -36,7 +36,7 @@ def fake_git(folder: Path, script: str) -> dict[str, str]:
     """An environment whose git is the real one behind a shell script."""
     folder.mkdir(parents=True, exist_ok=True)
     real = git("--exec-path").strip() + "/git"
-    (folder / "git").write_text(f"#!/bin/sh\nREAL={real}\n{script}\nexec $REAL \"$@\"\n")
+    (folder / "git").write_text(f'#!/bin/sh\nREAL={real}\n{script}\nexec $REAL "$@"\n')
     (folder / "git").chmod(0o755)
     return os.environ | {"PATH": f"{folder}:{os.environ['PATH']}"}
 
@@ -88,7 +88,15 @@ def test_all_addresses_fail(kminer: Kminer, database: Path, tmp_path: Path) -> N
     (tmp_path / "plain").mkdir()
     file = write_source(f"file://{tmp_path}/nowhere.git", f"file://{tmp_path}/plain", "https://192.0.2.1/x.git")
     done = kminer("--db", database, "sync", "sample")
-    check_failure(done, 1, f"file://{tmp_path}/nowhere.git: ", f"file://{tmp_path}/plain: ", "https://192.0.2.1/x.git: ", file, "--repo")
+    check_failure(
+        done,
+        1,
+        f"file://{tmp_path}/nowhere.git: ",
+        f"file://{tmp_path}/plain: ",
+        "https://192.0.2.1/x.git: ",
+        file,
+        "--repo",
+    )
     assert sorted(path.name for path in clone_of().parent.iterdir()) == ["sample.git.lock"]
     assert ask(database, "SELECT count(*) FROM sources") == [(0,)]
 
@@ -99,28 +107,33 @@ def test_no_address(kminer: Kminer, database: Path) -> None:
     check_failure(kminer("--db", database, "sync", "sample"), 1, "names no address", file, "--repo sample=")
 
 
-@pytest.mark.parametrize("address", ["--upload-pack=touch /tmp/h6-owned", "ext::sh -c 'touch /tmp/h6-owned'", "-c core.pager=x"])
+@pytest.mark.parametrize(
+    "address",
+    ["--upload-pack=touch /tmp/kminer-test-owned", "ext::sh -c 'touch /tmp/kminer-test-owned'", "-c core.pager=x"],
+)
 def test_an_address_is_no_option(kminer: Kminer, database: Path, address: str) -> None:
     """An address in a source file cannot make git run a command."""
     write_source(address)
     check_failure(kminer("--db", database, "sync", "sample"), 1, "could not be cloned")
-    assert not Path("/tmp/h6-owned").exists()
+    assert not Path("/tmp/kminer-test-owned").exists()
 
 
-def test_the_addresss_failure_does_not_spoil_a_known_clone(kminer: Kminer, server: GitRepo, database: Path) -> None:
+def test_a_failing_address_does_not_spoil_a_clone(kminer: Kminer, server: GitRepo, database: Path) -> None:
     """When nothing can be fetched the clone and the database stay as they were."""
     write_source(f"file://{server.path}")
     assert kminer("--db", database, "sync", "sample").returncode == 0
     before = dump(database)
     server.path.rename(server.path.with_name("away.git"))
-    check_failure(kminer("--db", database, "sync", "sample"), 1, "could not be cloned or fetched", f"file://{server.path}")
+    check_failure(
+        kminer("--db", database, "sync", "sample"), 1, "could not be cloned or fetched", f"file://{server.path}"
+    )
     assert dump(database) == before
     server.path.with_name("away.git").rename(server.path)
     assert kminer("--db", database, "sync", "sample").returncode == 0
 
 
 def test_fetches_follow_the_server(kminer: Kminer, server: GitRepo, database: Path) -> None:
-    """New commits, moved tags, forced and deleted branches arrive with the next sync, as one fresh clone would see them."""
+    """New commits, moved tags, forced and deleted branches arrive with the next sync, as in a fresh clone."""
     write_source(f"file://{server.path}")
     first = server.head()
     side = server.commit({"tracked/side.c": "1\n"}, "On the side\n", branch="side", parents=[first or ""])
@@ -141,7 +154,9 @@ def test_a_killed_clone_is_started_over(kminer: Kminer, server: GitRepo, databas
     write_source(f"file://{server.path}")
     ready = tmp_path / "ready"
     environment = fake_git(tmp_path / "bin", f'if [ "$1" = clone ]; then $REAL "$@"; touch {ready}; sleep 600; fi')
-    process = subprocess.Popen(command("--db", database, "sync", "sample"), env=environment, start_new_session=True, stderr=subprocess.PIPE)
+    process = subprocess.Popen(
+        command("--db", database, "sync", "sample"), env=environment, start_new_session=True, stderr=subprocess.PIPE
+    )
     wait_for(ready.exists, process)
     os.killpg(process.pid, signal.SIGKILL)
     process.communicate(timeout=60)
@@ -162,8 +177,12 @@ def test_control_c_while_cloning(kminer: Kminer, server: GitRepo, database: Path
     ready = tmp_path / "ready"
     environment = fake_git(tmp_path / "bin", f'if [ "$1" = clone ]; then touch {ready}; exec sleep 600; fi')
     process = subprocess.Popen(
-        command("--db", database, "sync", "sample"), env=environment, start_new_session=True, stderr=subprocess.PIPE, text=True
-    )  # fmt: skip
+        command("--db", database, "sync", "sample"),
+        env=environment,
+        start_new_session=True,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
     wait_for(ready.exists, process)
     os.killpg(process.pid, signal.SIGINT)
     _, complaint = process.communicate(timeout=60)
@@ -188,7 +207,9 @@ def test_an_interrupted_fetch_is_picked_up(
     ready = tmp_path / "ready"
     work = f'$REAL "$@"; touch {ready}; sleep 600' if moment == "after" else f"touch {ready}; sleep 600"
     environment = fake_git(tmp_path / "bin", f'case "$*" in *" fetch "*) {work};; esac')
-    process = subprocess.Popen(command("--db", database, "sync", "sample"), env=environment, start_new_session=True, stderr=subprocess.PIPE)
+    process = subprocess.Popen(
+        command("--db", database, "sync", "sample"), env=environment, start_new_session=True, stderr=subprocess.PIPE
+    )
     wait_for(ready.exists, process)
     os.killpg(process.pid, signal.SIGKILL)
     process.communicate(timeout=60)
@@ -200,18 +221,46 @@ def test_an_interrupted_fetch_is_picked_up(
     assert dump(database) == dump(fresh)
 
 
-def test_a_lock_that_git_left_behind(kminer: Kminer, server: GitRepo, database: Path) -> None:
-    """References that a killed git left locked give a clear error, with the file in the way."""
+def test_locks_that_a_killed_git_left_behind(kminer: Kminer, server: GitRepo, database: Path) -> None:
+    """Lock files of a git that was killed in the own clone do not hinder the next fetch."""
     write_source(f"file://{server.path}")
     assert kminer("--db", database, "sync", "sample").returncode == 0
     server.commit({"tracked/new.c": "1\n"}, "Something new\n")
-    lock = clone_of() / "refs" / "heads" / "main.lock"
-    lock.parent.mkdir(parents=True, exist_ok=True)
-    lock.touch()
-    check_failure(kminer("--db", database, "sync", "sample"), 1, "main.lock")
-    lock.unlink()
-    assert kminer("--db", database, "sync", "sample").returncode == 0
+    for name in (
+        "refs/heads/main.lock",
+        "packed-refs.lock",
+        "config.lock",
+        "objects/info/commit-graphs/commit-graph-chain.lock",
+    ):
+        (clone_of() / name).parent.mkdir(parents=True, exist_ok=True)
+        (clone_of() / name).touch()
+    done = kminer("--db", database, "sync", "sample")
+    assert done.returncode == 0, done.stderr
+    assert not list(clone_of().rglob("*.lock"))
     assert ask(database, "SELECT count(*) FROM changes") == [(5,)]
+
+
+def test_a_git_that_outlives_its_kminer_keeps_the_clone(
+    kminer: Kminer, server: GitRepo, database: Path, tmp_path: Path
+) -> None:
+    """While the git of a killed kminer still writes to the clone, the next one waits its turn."""
+    write_source(f"file://{server.path}")
+    ready, go = tmp_path / "ready", tmp_path / "go"
+    environment = fake_git(
+        tmp_path / "bin", f'if [ "$1" = clone ]; then touch {ready}; while [ ! -e {go} ]; do sleep 0.01; done; fi'
+    )
+    process = subprocess.Popen(command("--db", database, "sync", "sample"), env=environment, start_new_session=True)
+    wait_for(ready.exists, process)
+    process.kill()
+    process.wait(timeout=60)
+    try:
+        check_failure(kminer("--db", database, "sync", "sample"), 1, "cloning or fetching", clone_of(), "Wait")
+    finally:
+        go.touch()
+    wait_for(lambda: not family(process.pid))
+    done = kminer("--db", database, "sync", "sample")
+    assert done.returncode == 0, done.stderr
+    assert ask(database, "SELECT count(*) FROM changes") == [(4,)]
 
 
 def test_two_processes_clone_at_once(kminer: Kminer, server: GitRepo, database: Path, tmp_path: Path) -> None:
@@ -221,7 +270,9 @@ def test_two_processes_clone_at_once(kminer: Kminer, server: GitRepo, database: 
     environment = fake_git(
         tmp_path / "bin", f'if [ "$1" = clone ]; then touch {ready}; while [ ! -e {go} ]; do sleep 0.01; done; fi'
     )
-    process = subprocess.Popen(command("--db", database, "sync", "sample"), env=environment, stderr=subprocess.PIPE, text=True)
+    process = subprocess.Popen(
+        command("--db", database, "sync", "sample"), env=environment, stderr=subprocess.PIPE, text=True
+    )
     wait_for(ready.exists, process)
     second = database.with_name("second.db")
     check_failure(kminer("--db", second, "sync", "sample"), 1, "Another kminer is cloning", clone_of(), "Wait")
@@ -232,17 +283,23 @@ def test_two_processes_clone_at_once(kminer: Kminer, server: GitRepo, database: 
     assert dump(database) == dump(second)
 
 
-def test_a_damaged_clone_of_its_own(kminer: Kminer, server: GitRepo, database: Path) -> None:
-    """A clone of kminer's own that lost its objects is an error that says where it is."""
+def test_a_clone_of_its_own_that_lost_its_objects(kminer: Kminer, server: GitRepo, database: Path) -> None:
+    """A clone of kminer's own whose objects vanished is mended by a fetch; without the server it is an error."""
     write_source(f"file://{server.path}")
     assert kminer("--db", database, "sync", "sample").returncode == 0
     before = dump(database)
+    server.commit({"tracked/new.c": "1\n"}, "Something new\n")
     for pack in (clone_of() / "objects" / "pack").glob("*"):
         pack.unlink()
-    server.commit({"tracked/new.c": "1\n"}, "Something new\n")
-    done = kminer("--db", database, "sync", "sample")
-    check_failure(done, 1, clone_of())
+    away = server.path.rename(server.path.with_name("away.git"))
+    check_failure(kminer("--db", database, "sync", "sample"), 1, "could not be cloned or fetched")
     assert dump(database) == before
+    away.rename(server.path)
+    done = kminer("--db", database, "sync", "sample")
+    assert done.returncode == 0, done.stderr
+    fresh = database.with_name("fresh.db")
+    assert kminer("--db", fresh, "sync", "sample", "--repo", f"sample={server.path}").returncode == 0
+    assert dump(database) == dump(fresh)
 
 
 def test_auto_goes_back_to_the_own_clone(kminer: Kminer, server: GitRepo, database: Path) -> None:
@@ -263,7 +320,9 @@ def test_the_users_clone_is_never_written(kminer: Kminer, database: Path, tmp_pa
     write_linear_history(tmp_path / "mine.git", 300)
 
     def state() -> dict[str, tuple[int, int]]:
-        return {str(path): (path.stat().st_mtime_ns, path.stat().st_size) for path in (tmp_path / "mine.git").rglob("*")}
+        return {
+            str(path): (path.stat().st_mtime_ns, path.stat().st_size) for path in (tmp_path / "mine.git").rglob("*")
+        }
 
     before = state()
     assert kminer("--db", database, "sync", "sample", "--repo", f"sample={tmp_path / 'mine.git'}").returncode == 0

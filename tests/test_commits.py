@@ -55,8 +55,29 @@ def test_messages_are_text_that_gives_its_bytes_back(data: bytes, declared: str 
 @given(
     st.binary(max_size=80),
     st.sampled_from(
-        ["", "utf-8", "utf-7", "utf-16", "utf-32-be", "latin-1", "koi8-r", "gbk", "shift_jis", "idna", "punycode", "rot13",
-         "unicode_escape", "raw_unicode_escape", "hex", "charmap", "mbcs", "cp037", "\0", "x\0y", "é"]  # fmt: skip
+        [
+            "",
+            "utf-8",
+            "utf-7",
+            "utf-16",
+            "utf-32-be",
+            "latin-1",
+            "koi8-r",
+            "gbk",
+            "shift_jis",
+            "idna",
+            "punycode",
+            "rot13",
+            "unicode_escape",
+            "raw_unicode_escape",
+            "hex",
+            "charmap",
+            "mbcs",
+            "cp037",
+            "\0",
+            "x\0y",
+            "é",
+        ]
     ),
 )
 def test_no_bytes_are_lost_whatever_is_declared(data: bytes, declared: str) -> None:
@@ -87,7 +108,9 @@ def test_signatures_and_merged_tags_are_no_part_of_the_message() -> None:
         b"mergetag object 0123456789abcdef0123456789abcdef01234567\n type commit\n tag v1\n"
         b" tagger T <t@example.org> 1 +0000\n \n encoding KOI8-R\n author X <x@example.org> 2 +0000\n"
     )
-    signature = b"gpgsig -----BEGIN PGP SIGNATURE-----\n \n committer Y <y@example.org> 3 +0000\n -----END PGP SIGNATURE-----\n"
+    signature = (
+        b"gpgsig -----BEGIN PGP SIGNATURE-----\n \n committer Y <y@example.org> 3 +0000\n -----END PGP SIGNATURE-----\n"
+    )
     raw = commit(b"Gr\xfc\xdfe\n", extra=tag + b"encoding ISO-8859-1\n" + signature, parents=("1" * 40, "2" * 40))
     assert raw.parents == ("1" * 40, "2" * 40)
     assert raw.tree.hex() == "4b825dc642cb6eb9a060e54bf8d69288fbee4904"

@@ -37,7 +37,9 @@ def synced(repo: GitRepo, database: Path, kminer: Kminer, home: Path) -> Path:
     return database
 
 
-def use_all(kminer: Kminer, database: Path, repo: GitRepo, code: int, *says: str | Path, sources_too: bool = True) -> None:
+def use_all(
+    kminer: Kminer, database: Path, repo: GitRepo, code: int, *says: str | Path, sources_too: bool = True
+) -> None:
     """Every command that reads, and sync, fails on this database with `code` and `says`; the file stays as it was."""
     before = database.read_bytes() if database.is_file() else None
     for arguments in [*READERS, ["sync", "sample", "--repo", f"sample={repo.path}"]]:
@@ -60,8 +62,12 @@ def test_a_folder_is_no_database(kminer: Kminer, synced: Path, repo: GitRepo, tm
     check_failure(kminer("sync", "sample", "--repo", f"sample={repo.path}"), 1, standard)
 
 
-@pytest.mark.parametrize("content", [b"just a text, much longer than a hundred bytes " * 10, b"\x7fELF" + bytes(5000), b"short"])
-def test_a_file_that_is_no_database(kminer: Kminer, synced: Path, repo: GitRepo, tmp_path: Path, content: bytes) -> None:
+@pytest.mark.parametrize(
+    "content", [b"just a text, much longer than a hundred bytes " * 10, b"\x7fELF" + bytes(5000), b"short"]
+)
+def test_a_file_that_is_no_database(
+    kminer: Kminer, synced: Path, repo: GitRepo, tmp_path: Path, content: bytes
+) -> None:
     """A file of another kind is left alone by every command."""
     file = tmp_path / "notes.txt"
     file.write_bytes(content)
@@ -98,7 +104,9 @@ def test_no_database_yet(kminer: Kminer, tmp_path: Path) -> None:
     assert not file.exists()
 
 
-def test_a_first_sync_that_was_cut_off_leaves_no_trap(kminer: Kminer, synced: Path, repo: GitRepo, tmp_path: Path) -> None:
+def test_a_first_sync_that_was_cut_off_leaves_no_trap(
+    kminer: Kminer, synced: Path, repo: GitRepo, tmp_path: Path
+) -> None:
     """A file whose tables were not all made reads as empty, and the next sync makes the rest."""
     file = tmp_path / "half.db"
     db = sqlite3.connect(file)
@@ -139,7 +147,12 @@ def test_a_corrupt_database(kminer: Kminer, synced: Path, repo: GitRepo, table: 
         file.seek((page - 1) * size)
         file.write(b"\xee" * size)
     codes = []
-    for words in [*READERS[:3], ["show", key], READERS[4], ["sync", "sample", "--full", "--repo", f"sample={repo.path}"]]:
+    for words in [
+        *READERS[:3],
+        ["show", key],
+        READERS[4],
+        ["sync", "sample", "--full", "--repo", f"sample={repo.path}"],
+    ]:
         done = kminer("--db", synced, *words)
         assert "Traceback" not in done.stderr, (words, done.stderr.splitlines()[-3:])
         codes.append(done.returncode)
@@ -161,8 +174,11 @@ def test_a_folder_that_cannot_be_written_can_be_read(kminer: Kminer, synced: Pat
     try:
         for words in (["sources"], ["releases"], ["search", "tracked"], ["query", "changes"]):
             alone = subprocess.run(
-                without_root_powers(command("--db", folder / "kminer.db", *words)) or [], capture_output=True, text=True, check=False
-            )  # fmt: skip
+                without_root_powers(command("--db", folder / "kminer.db", *words)) or [],
+                capture_output=True,
+                text=True,
+                check=False,
+            )
             assert alone.returncode == 0, alone.stderr
             assert alone.stdout == kminer("--db", synced, *words).stdout
             assert alone.stdout
@@ -183,7 +199,9 @@ def test_a_database_that_may_not_be_read(synced: Path, tmp_path: Path, what: str
     (file if what == "file" else folder).chmod(0)
     try:
         for words in (["sources"], ["releases"], ["query", "changes"], ["sync", "sample"]):
-            done = subprocess.run(without_root_powers(command("--db", file, *words)) or [], capture_output=True, text=True, check=False)
+            done = subprocess.run(
+                without_root_powers(command("--db", file, *words)) or [], capture_output=True, text=True, check=False
+            )
             assert "Traceback" not in done.stderr, done.stderr.splitlines()[-3:]
             assert done.returncode in (1, 2)
             assert str(file) in done.stderr
@@ -216,12 +234,14 @@ def test_a_reader_does_not_hold_up_a_sync(kminer: Kminer, synced: Path, repo: Gi
     reader.close()
 
 
-@pytest.mark.parametrize("sql", ["DELETE FROM changes", "CREATE TABLE x (y)", "PRAGMA user_version = 7", "UPDATE sources SET demo = 1"])
+@pytest.mark.parametrize(
+    "sql", ["DELETE FROM changes", "CREATE TABLE x (y)", "PRAGMA user_version = 7", "UPDATE sources SET demo = 1"]
+)
 def test_open_for_reading_cannot_write(synced: Path, sql: str) -> None:
     """No statement changes a database that was opened for reading."""
     db = open_for_reading(synced)
     before = synced.read_bytes()
-    with pytest.raises(sqlite3.OperationalError, match="readonly|read-only"):
+    with pytest.raises(sqlite3.OperationalError, match=r"readonly|read-only"):
         db.execute(sql)
         db.commit()
     db.close()
@@ -230,7 +250,11 @@ def test_open_for_reading_cannot_write(synced: Path, sql: str) -> None:
 
 def test_a_second_writer_is_refused(database: Path) -> None:
     """Who opens a database for writing while another does is told which process that is."""
-    with open_for_writing(database), pytest.raises(StoreError, match=f"process {os.getpid()}"), open_for_writing(database):
+    with (
+        open_for_writing(database),
+        pytest.raises(StoreError, match=f"process {os.getpid()}"),
+        open_for_writing(database),
+    ):
         pytest.fail("two writers at once")
     with open_for_writing(database):
         pass
@@ -243,7 +267,10 @@ def test_migrations_run_once(database: Path) -> None:
             tables = {row[0] for row in db.execute("SELECT name FROM sqlite_master")}
             applied = db.execute("SELECT count(*) FROM _sqlite_migrations").fetchone()[0]
             assert applied == len(migrations._migrations)
-            db.execute("INSERT OR IGNORE INTO sources (id, kind, project, title, demo, commit_url, issue_url) VALUES ('a','b','c','d',0,'','')")
+            db.execute(
+                "INSERT OR IGNORE INTO sources (id, kind, project, title, demo, commit_url, issue_url)"
+                " VALUES ('a', 'b', 'c', 'd', 0, '', '')"
+            )
     assert {"sources", "changes", "changes_fts", "fixes"} <= tables
     assert ask(database, "SELECT id FROM sources") == [("a",)]
     assert ask(database, "PRAGMA journal_mode") == [("wal",)]
@@ -269,7 +296,14 @@ def test_demo_and_real_history_do_not_mix(kminer: Kminer, synced: Path, repo: Gi
     demo = tmp_path / "demo.db"
     assert kminer("--db", demo, "sync", "demo").returncode == 0
     before = dump(demo)
-    check_failure(kminer("--db", demo, "sync", "sample", "--repo", f"sample={repo.path}"), 2, "the demo", "real history", demo, "--db")
+    check_failure(
+        kminer("--db", demo, "sync", "sample", "--repo", f"sample={repo.path}"),
+        2,
+        "the demo",
+        "real history",
+        demo,
+        "--db",
+    )
     check_failure(kminer("--db", demo, "sync", "demo", "sample"), 2, "database of its own", "kminer sync demo")
     assert dump(demo) == before
 
@@ -278,7 +312,12 @@ def test_the_demo_says_so(kminer: Kminer, tmp_path: Path) -> None:
     """Every command that reads demo data calls it that on standard error, and leaves standard output clean."""
     demo = tmp_path / "demo.db"
     assert kminer("--db", demo, "sync", "demo").returncode == 0
-    for words in (["sources", "--json"], ["releases", "--json"], ["search", "--json", "cgroup"], ["query", "releases", "--format", "json"]):
+    for words in (
+        ["sources", "--json"],
+        ["releases", "--json"],
+        ["search", "--json", "cgroup"],
+        ["query", "releases", "--format", "json"],
+    ):
         done = kminer("--db", demo, *words)
         assert done.returncode == 0, done.stderr
         assert "Demo data" in done.stderr

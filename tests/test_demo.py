@@ -42,7 +42,9 @@ def test_every_milestone_is_one_commit_of_its_release(demo_database: Path, name:
     """Each catalogued feature with a release is a change, first released there, on a path of its mechanism's family."""
     features, releases = demo.demo_milestones(catalogue.find_source(name).project)
     tags = {release.version: release.tag for release in releases}
-    rows = ask(demo_database, "SELECT title, first_final, first_rc, matched_by, text FROM changes WHERE source = ?", name)
+    rows = ask(
+        demo_database, "SELECT title, first_final, first_rc, matched_by, text FROM changes WHERE source = ?", name
+    )
     assert len(features) > 10
     assert sorted(row[0] for row in rows) == sorted(f"{feature.title} (demo)" for feature in features)
     by_id = {feature.id: feature for feature in features}
@@ -86,7 +88,9 @@ def test_facts_of_the_demo(demo_database: Path) -> None:
 
 def test_the_demo_is_the_same_every_time(demo_database: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Written twice, at different times and places, the demo has the same commit ids; synced again nothing is new."""
-    heads = {name: git("--git-dir", str(places.cache() / "demo" / f"{name}.git"), "rev-parse", "main") for name in NAMES}
+    heads = {
+        name: git("--git-dir", str(places.cache() / "demo" / f"{name}.git"), "rev-parse", "main") for name in NAMES
+    }
     assert [sync_demo(name, demo_database).notes for name in NAMES] == [["nothing new"]] * 2
     before = dump(demo_database)
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "other cache"))
@@ -94,7 +98,9 @@ def test_the_demo_is_the_same_every_time(demo_database: Path, tmp_path: Path, mo
     second = tmp_path / "second.db"
     for name in NAMES:
         sync_demo(name, second)
-    assert {name: git("--git-dir", str(places.cache() / "demo" / f"{name}.git"), "rev-parse", "main") for name in NAMES} == heads
+    assert {
+        name: git("--git-dir", str(places.cache() / "demo" / f"{name}.git"), "rev-parse", "main") for name in NAMES
+    } == heads
     assert dump(second) == before
 
 

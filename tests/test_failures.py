@@ -14,7 +14,15 @@ from typing import Any
 
 import pytest
 from commandline import (
-    SAMPLE, check_failure, command, family, start_and_hold, wait_for, without_root_powers, write_history, write_source,
+    SAMPLE,
+    check_failure,
+    command,
+    family,
+    start_and_hold,
+    wait_for,
+    without_root_powers,
+    write_history,
+    write_source,
 )  # fmt: skip
 from gitrepo import GitRepo, git, write_linear_history
 from syncing import ask, check_whole, dump
@@ -197,11 +205,15 @@ def test_a_vanished_clone(kminer: Kminer, synced: Path, repo: GitRepo) -> None:
     assert done.returncode == 0, done.stderr
 
 
-def test_one_failing_source_does_not_stop_the_others(kminer: Kminer, synced: Path, repo: GitRepo, tmp_path: Path) -> None:
+def test_one_failing_source_does_not_stop_the_others(
+    kminer: Kminer, synced: Path, repo: GitRepo, tmp_path: Path
+) -> None:
     """Of two sources the good one is synced, and the exit code tells of the other."""
     write_source(name="second")
     repo.commit({"tracked/c.c": "1\n"}, "More\n")
-    done = kminer("--db", synced, "sync", "second", "sample", "--repo", f"second={tmp_path}/no", "--repo", f"sample={repo.path}")
+    done = kminer(
+        "--db", synced, "sync", "second", "sample", "--repo", f"second={tmp_path}/no", "--repo", f"sample={repo.path}"
+    )
     check_failure(done, 1, "no git repository")
     assert ask(synced, "SELECT count(*) FROM changes") == [(5,)]
 
@@ -304,8 +316,15 @@ def test_git_is_missing(kminer: Kminer, synced: Path, repo: GitRepo, tmp_path: P
     (tmp_path / "bin").mkdir()
     before = content(synced)
     done = kminer(
-        "--db", synced, "sync", "sample", "--full", "--repo", f"sample={repo.path}", env=os.environ | {"PATH": str(tmp_path / "bin")}
-    )  # fmt: skip
+        "--db",
+        synced,
+        "sync",
+        "sample",
+        "--full",
+        "--repo",
+        f"sample={repo.path}",
+        env=os.environ | {"PATH": str(tmp_path / "bin")},
+    )
     check_failure(done, 1, "git command is not installed", "PATH", "Install git")
     assert content(synced) == before
 
@@ -383,7 +402,9 @@ def test_a_query_near_by(kminer: Kminer, synced: Path, home: Path) -> None:
         ("-- title: T\n-- why: W\nSELECT :unknown", 1, "unknown"),
     ],
 )
-def test_a_query_file_with_a_mistake(kminer: Kminer, synced: Path, tmp_path: Path, sql: str, code: int, says: str) -> None:
+def test_a_query_file_with_a_mistake(
+    kminer: Kminer, synced: Path, tmp_path: Path, sql: str, code: int, says: str
+) -> None:
     """A mistake in a query's file is named with the file, and no statement changes anything."""
     file = tmp_path / "mine.sql"
     file.write_text(sql)
@@ -454,6 +475,23 @@ def _fill(filler: Path, disk: Path, leave: int) -> None:
     filler.write_bytes(bytes(free - leave))
 
 
+def test_a_full_disk_while_cloning(kminer: Kminer, tiny_disk: Path, synced: Path, tmp_path: Path) -> None:
+    """A clone that does not fit is an error that says so, and is not taken for whole later."""
+    write_linear_history(tmp_path / "server.git", 1500)
+    git("--git-dir", str(tmp_path / "server.git"), "config", "uploadpack.allowFilter", "true")
+    write_source(f"file://{tmp_path / 'server.git'}")
+    new = synced.with_name("new.db")
+    environment = os.environ | {"XDG_CACHE_HOME": str(tiny_disk)}
+    _fill(tiny_disk / "filler", tiny_disk, 60 * 1024)
+    done = kminer("--db", new, "sync", "sample", env=environment)
+    check_failure(done, 1, "No space left", "next:")
+    assert content(new) is None
+    (tiny_disk / "filler").unlink()
+    done = kminer("--db", new, "sync", "sample", env=environment)
+    assert done.returncode == 0, done.stderr
+    assert ask(new, "SELECT commits FROM sources") == [(1500,)]
+
+
 @pytest.mark.parametrize("limit", [4096, 100_000, 400_000])
 @pytest.mark.parametrize("known", [False, True])
 def test_a_file_that_may_not_grow(
@@ -465,7 +503,16 @@ def test_a_file_that_may_not_grow(
     long = tmp_path / "long.git"
     if known:
         git("--git-dir", str(long), "update-ref", "refs/heads/first", "main~2900")
-        git("clone", "--quiet", "--bare", "--single-branch", "--no-tags", "--branch=first", str(long), str(tmp_path / "short.git"))
+        git(
+            "clone",
+            "--quiet",
+            "--bare",
+            "--single-branch",
+            "--no-tags",
+            "--branch=first",
+            str(long),
+            str(tmp_path / "short.git"),
+        )
         assert kminer("--db", database, "sync", "sample", "--repo", f"sample={tmp_path / 'short.git'}").returncode == 0
     before = content(database)
     assert (before is not None) == known
@@ -488,7 +535,9 @@ def test_a_folder_that_may_not_be_written(synced: Path, repo: GitRepo, tmp_path:
     shutil.copy(synced, folder / "known.db")
     before = content(synced)
     for name in ("known.db", "new.db", "deeper/new.db"):
-        words = without_root_powers(command("--db", folder / name, "sync", "sample", "--repo", f"sample={repo.path}", "--full"))
+        words = without_root_powers(
+            command("--db", folder / name, "sync", "sample", "--repo", f"sample={repo.path}", "--full")
+        )
         if words is None:
             pytest.skip("permissions cannot be made to hold for this user")
         folder.chmod(0o555)

@@ -27,15 +27,84 @@ Kminer = Callable[..., subprocess.CompletedProcess[str]]
 
 BIDI = "\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069"
 HOSTILE = [
-    "\x1b[45mred\x1b[0m", "\x1b]0;title\x07", "\x1b]8;;https://evil.example\x1b\\link\x1b]8;;\x1b\\", "\x9b31m", "\x9d0;t\x9c", "\x1bc",
-    "\x08\x08\x08", "\x7f", "\r", "\x00", "\x0e", "\x85", "[red]x[/red]", "[link=https://evil.example]x[/link]", "[/]", "[bold", ":smile:",
-    "<script>alert(1)</script>", "<img src=x onerror=alert(1)>", "<!-- ", "-->", "&lt;b&gt;", "&#60;", "<https://evil.example>",
-    "[a](https://evil.example)", "![a](https://evil.example/p.png)", "[a]: https://evil.example", "[a][b]", "https://evil.example",
-    "www.evil.example", "user@evil.example", "@torvalds", "#123", "| a | b |", "|---|", "\\|", "\\", "`", "``", "~~~", "```", "*x*", "_x_",
-    "**", "__", "~~x~~", "# head", "## ", "- item", "+ item", "* item", "1. item", "1) item", "> quote", "---", "===", "\t", "    code",
-    "$x$", "a\nb", "a\n\nb", "  ", "中文", "é", "\u202e", "\u2066", "\u2028", "\ufeff", "\u200b", "\U000e0041", "👨‍👩‍👧", "e\u0301",
-]  # fmt: skip
-TEXTS = st.one_of(st.text(), st.lists(st.sampled_from(HOSTILE), max_size=8).map("".join), st.lists(st.sampled_from(HOSTILE), max_size=8).map(" ".join))
+    "\x1b[45mred\x1b[0m",
+    "\x1b]0;title\x07",
+    "\x1b]8;;https://evil.example\x1b\\link\x1b]8;;\x1b\\",
+    "\x9b31m",
+    "\x9d0;t\x9c",
+    "\x1bc",
+    "\x08\x08\x08",
+    "\x7f",
+    "\r",
+    "\x00",
+    "\x0e",
+    "\x85",
+    "[red]x[/red]",
+    "[link=https://evil.example]x[/link]",
+    "[/]",
+    "[bold",
+    ":smile:",
+    "<script>alert(1)</script>",
+    "<img src=x onerror=alert(1)>",
+    "<!-- ",
+    "-->",
+    "&lt;b&gt;",
+    "&#60;",
+    "<https://evil.example>",
+    "[a](https://evil.example)",
+    "![a](https://evil.example/p.png)",
+    "[a]: https://evil.example",
+    "[a][b]",
+    "https://evil.example",
+    "www.evil.example",
+    "user@evil.example",
+    "@torvalds",
+    "#123",
+    "| a | b |",
+    "|---|",
+    "\\|",
+    "\\",
+    "`",
+    "``",
+    "~~~",
+    "```",
+    "*x*",
+    "_x_",
+    "**",
+    "__",
+    "~~x~~",
+    "# head",
+    "## ",
+    "- item",
+    "+ item",
+    "* item",
+    "1. item",
+    "1) item",
+    "> quote",
+    "---",
+    "===",
+    "\t",
+    "    code",
+    "$x$",
+    "a\nb",
+    "a\n\nb",
+    "  ",
+    "中文",
+    "é",
+    "\u202e",
+    "\u2066",
+    "\u2028",
+    "\ufeff",
+    "\u200b",
+    "\U000e0041",
+    "👨‍👩‍👧",
+    "e\u0301",
+]
+TEXTS = st.one_of(
+    st.text(),
+    st.lists(st.sampled_from(HOSTILE), max_size=8).map("".join),
+    st.lists(st.sampled_from(HOSTILE), max_size=8).map(" ".join),
+)
 
 
 def is_harmless(text: str, keep: str = "") -> bool:
@@ -116,7 +185,13 @@ def test_a_code_span_cannot_be_left(text: str) -> None:
         assert [(part.type, part.content) for part in tokens[1].children or []] == [("code_inline", expected)]
 
 
-@given(st.lists(st.tuples(TEXTS, TEXTS, st.one_of(st.none(), st.integers(), st.floats(allow_nan=False, allow_infinity=False))), min_size=1, max_size=4))
+@given(
+    st.lists(
+        st.tuples(TEXTS, TEXTS, st.one_of(st.none(), st.integers(), st.floats(allow_nan=False, allow_infinity=False))),
+        min_size=1,
+        max_size=4,
+    )
+)
 def test_a_markdown_table_keeps_its_shape(rows: list[tuple[object, ...]]) -> None:
     """Whatever the cells hold, the table has its rows and columns, and its cells are plain text."""
     tokens = GITHUB.parse(table(("a", "b", "c"), rows))
@@ -136,8 +211,10 @@ def test_markdown_has_no_mentions_or_bare_addresses(text: str) -> None:
     assert not re.search(r"(?i)https?://|\bwww\.", source)
 
 
-SEQUENCE = re.compile(rb"\x1b\[(?:0|1|2|3|32|33|36|1;31|2;3|1;2|3;2)m|\x1b\[\?25[lh]|\x1b\[[0-9]*[AK]|\r(?=\n)|\r(?=\x1b\[)")
-"""What rich sends of its own for kminer: its few colours (none of them 45, a background), cursor off and on, line up, clear line, carriage returns."""
+SEQUENCE = re.compile(
+    rb"\x1b\[(?:0|1|2|3|32|33|36|1;31|2;3|1;2|3;2)m|\x1b\[\?25[lh]|\x1b\[[0-9]*[AK]|\r(?=\n)|\r(?=\x1b\[)"
+)
+"""What rich sends of its own for kminer: its few colours (no background, 45), cursor on, off and up, clear line."""
 
 
 def check_terminal(written: bytes) -> str:
@@ -163,9 +240,21 @@ CASES = [
     Case("ansi", b"\x1b[45mred widget\x1b[0m\n\n\x1b[2J\x1b]0;owned\x07\n", "[45mred widget"),
     Case("osc 8", b"widget \x1b]8;;https://evil.example\x1b\\click\x1b]8;;\x1b\\\n", "]8;;https://evil.example"),
     Case("c1", "widget \x9b31mred \x9d0;owned\x9c\n".encode(), "\\u009b31mred"),
-    Case("rich markup", b"[red]widget[/red] [link=https://evil.example]x[/link] [/] [bold :smile:\n", "[red]widget[/red] [link=https://evil.example]x[/link] [/] [bold :smile:"),
-    Case("html", b"<script>alert('widget')</script><img src=x onerror=alert(1)> &lt;b&gt;\n", "<script>alert('widget')</script>"),
-    Case("markdown", b"widget [a](https://evil.example) ![b](https://evil.example/p.png) @torvalds #1 | x |`y`\n", "[a](https://evil.example)"),
+    Case(
+        "rich markup",
+        b"[red]widget[/red] [link=https://evil.example]x[/link] [/] [bold :smile:\n",
+        "x[/link] [/] [bold :smile:",
+    ),
+    Case(
+        "html",
+        b"<script>alert('widget')</script><img src=x onerror=alert(1)> &lt;b&gt;\n",
+        "<script>alert('widget')</script>",
+    ),
+    Case(
+        "markdown",
+        b"widget [a](https://evil.example) ![b](https://evil.example/p.png) @torvalds #1 | x |`y`\n",
+        "[a](https://evil.example)",
+    ),
     Case("latin-1", b"widget caf\xe9 undeclared\n", "café undeclared"),
     Case("declared", "widget café déclaré €\n".encode("iso-8859-15"), "déclaré €", encoding="ISO-8859-15"),
     Case("euc-jp", "widget 日本語 declared\n".encode("euc-jp"), "日本語", encoding="EUC-JP"),
@@ -191,17 +280,38 @@ CASES = [
     Case("2150", b"widget of 2150\n", "widget of 2150", author=b"A <a@example.org> 5680281600 -1200"),
     Case("year 0", b"widget of no year\n", "widget of no year", author=b"A <a@example.org> -99999999999999 +0000"),
     Case("far", b"widget of far off\n", "widget of far off", author=b"A <a@example.org> 99999999999999999 +9999"),
-    Case("many digits", b"widget of digits\n", "widget of digits", author=b"A <a@example.org> " + b"9" * 6000 + b" +0000"),
+    Case(
+        "many digits", b"widget of digits\n", "widget of digits", author=b"A <a@example.org> " + b"9" * 6000 + b" +0000"
+    ),
     Case("no date", b"widget without date\n", "widget without date", author=b"A <a@example.org>"),
     Case("no mail", b"widget without mail\n", "widget without mail", author=b"nobody"),
-    Case("hostile author", b"widget by a stranger\n", "widget by a stranger", author="\x1b[5m[red]<\x1b]0;t\x07\u202e> 1577880000 +0000".encode()),
-    Case("author in latin-1", b"widget by latin\n", "widget by latin", author=b"Jos\xe9 <j@example.org> 1577880000 +0000"),
-]  # fmt: skip
+    Case(
+        "hostile author",
+        b"widget by a stranger\n",
+        "widget by a stranger",
+        author="\x1b[5m[red]<\x1b]0;t\x07\u202e> 1577880000 +0000".encode(),
+    ),
+    Case(
+        "author in latin-1", b"widget by latin\n", "widget by latin", author=b"Jos\xe9 <j@example.org> 1577880000 +0000"
+    ),
+]
 
 NAMES = [
-    b"esc\x1b[45m.c", b"latin\xe9.c", b"new\nline.c", b"tab\t.c", b"[red]x[/red].c", b"<b>.c", b"pipe|`tick`.c", b"\xe4\xb8\xad.c", b"-rf",
-    "bidi\u202ec.txt".encode(), b"quote\".c", b"bs\\.c", b" ", b"x" * 250,
-]  # fmt: skip
+    b"esc\x1b[45m.c",
+    b"latin\xe9.c",
+    b"new\nline.c",
+    b"tab\t.c",
+    b"[red]x[/red].c",
+    b"<b>.c",
+    b"pipe|`tick`.c",
+    b"\xe4\xb8\xad.c",
+    b"-rf",
+    "bidi\u202ec.txt".encode(),
+    b'quote".c',
+    b"bs\\.c",
+    b" ",
+    b"x" * 250,
+]
 
 
 @dataclass(frozen=True)
@@ -247,13 +357,15 @@ def hostile(tmp_path_factory: pytest.TempPathFactory) -> Hostile:
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
 def test_messages_are_stored_as_they_are(hostile: Hostile, case: Case) -> None:
     """The bytes of a message can be had again from its text and its encoding."""
-    [(text, encoding)] = ask(hostile.database, "SELECT text, encoding FROM changes WHERE key = ?", hostile.keys[case.name])
+    [(text, encoding)] = ask(
+        hostile.database, "SELECT text, encoding FROM changes WHERE key = ?", hostile.keys[case.name]
+    )
     assert text.encode(encoding) == case.message
 
 
 def test_dates_beyond_the_usual(hostile: Hostile) -> None:
     """Dates before 1970 and after 2100 are kept with their offset; one that no calendar holds stays as git has it."""
-    dates = dict(ask(hostile.database, "SELECT key, author_date FROM changes"))
+    dates: dict[str, str] = dict(ask(hostile.database, "SELECT key, author_date FROM changes"))
     assert dates[hostile.keys["1901"]] == "1901-01-01T00:00:00+00:00"
     assert dates[hostile.keys["2150"]] == "2149-12-31T12:00:00-12:00"
     assert dates[hostile.keys["year 0"]] == "@-99999999999999 +0000"
@@ -302,7 +414,12 @@ def test_lists_are_inert_on_a_terminal(hostile: Hostile, arguments: list[str]) -
         assert "widget" in shown or arguments[0] != "search"
 
 
-QUERY = "-- title: [red]T[/red] \x1b[45m\n-- why: W\nSELECT key, title, author, author_email, text FROM changes WHERE length(text) < 100000 ORDER BY id\n"
+QUERY = (
+    "-- title: [red]T[/red] \x1b[45m\n-- why: W\n"
+    + """
+SELECT key, title, author, author_email, text FROM changes WHERE length(text) < 100000 ORDER BY id
+"""
+)
 
 
 @pytest.fixture
@@ -333,10 +450,11 @@ def test_documents_carry_the_text_itself(hostile: Hostile, saved: Path, kminer: 
     sql = "SELECT key, title, author, text FROM changes WHERE length(text) < 100000 ORDER BY id"
     stored = [(key, title, author, text) for key, title, author, text in ask(hostile.database, sql)]
     documents = {
-        style: subprocess.run(command("--db", hostile.database, "query", saved, "--format", style), capture_output=True, check=True)
-        .stdout.decode()
+        style: subprocess.run(
+            command("--db", hostile.database, "query", saved, "--format", style), capture_output=True, check=True
+        ).stdout.decode()
         for style in ("csv", "json", "jsonl")
-    }  # fmt: skip
+    }
     rows = [tuple(row.values()) for row in json.loads(documents["json"])]
     assert [(row[0], row[1], row[2], row[4]) for row in rows] == stored
     assert [tuple(json.loads(line).values()) for line in documents["jsonl"].split("\n") if line] == rows
@@ -361,7 +479,14 @@ def test_markdown_of_a_query_is_plain(hostile: Hostile, saved: Path, kminer: Kmi
 def test_hostile_names_of_queries_and_sources(kminer: Kminer, hostile: Hostile) -> None:
     """What the user's own words repeat in an error is shown inert as well."""
     evil = "\x1b[45m[red]\u202e"
-    for arguments in (["query", evil], ["report", evil], ["sync", evil], ["show", evil], ["--db", evil + "/x", "show", "abcdef"], ["search", '"' + evil]):
+    for arguments in (
+        ["query", evil],
+        ["report", evil],
+        ["sync", evil],
+        ["show", evil],
+        ["--db", evil + "/x", "show", "abcdef"],
+        ["search", '"' + evil],
+    ):
         words = command(*(arguments if arguments[0] == "--db" else ["--db", hostile.database, *arguments]))
         _, written = on_a_terminal(words)
         assert "red" in check_terminal(written) or arguments[0] == "search"
@@ -370,10 +495,17 @@ def test_hostile_names_of_queries_and_sources(kminer: Kminer, hostile: Hostile) 
 def test_a_terminal_that_knows_few_letters(hostile: Hostile) -> None:
     """Where standard output can take only ASCII or Latin-1, letters are replaced; nothing crashes."""
     for encoding in ("ascii", "latin-1"):
-        for arguments in (["show", hostile.keys["chinese"]], ["search", "widget"], ["sources"], ["show", "--json", hostile.keys["chinese"]]):
+        for arguments in (
+            ["show", hostile.keys["chinese"]],
+            ["search", "widget"],
+            ["sources"],
+            ["show", "--json", hostile.keys["chinese"]],
+        ):
             done = subprocess.run(
-                ["env", f"PYTHONIOENCODING={encoding}", *command("--db", hostile.database, *arguments)], capture_output=True, check=False
-            )  # fmt: skip
+                ["env", f"PYTHONIOENCODING={encoding}", *command("--db", hostile.database, *arguments)],
+                capture_output=True,
+                check=False,
+            )
             assert b"Traceback" not in done.stderr, done.stderr.decode()[-400:]
             assert done.returncode == 0
             assert done.stdout

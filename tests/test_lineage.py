@@ -19,7 +19,18 @@ from kminer.history.repository import list_commits, open_repository, read_refs
 from kminer.records import Moment, Release
 
 SOURCE = sample_source()
-VERSIONS = ["v2.6.9", "v2.6.10-rc1", "v2.6.10-rc2", "v2.6.10-rc10", "v2.6.10", "v2.6.10.1", "v2.6.11-rc1", "v2.6.11", "v3.0", "v3.0.1"]
+VERSIONS = [
+    "v2.6.9",
+    "v2.6.10-rc1",
+    "v2.6.10-rc2",
+    "v2.6.10-rc10",
+    "v2.6.10",
+    "v2.6.10.1",
+    "v2.6.11-rc1",
+    "v2.6.11",
+    "v3.0",
+    "v3.0.1",
+]
 
 
 def traced(repo: GitRepo) -> tuple[list[Release], Lineage, list[tuple[bytes, tuple[bytes, ...]]]]:
@@ -66,7 +77,9 @@ def test_first_releases_are_the_earliest_that_git_says_contain_a_commit(repo: Gi
     releases, lineage, graph = traced(repo)
     found = first_releases(releases, lineage)
     order = [release.tag for release in releases]
-    assert set(found) == {commit.hex() for commit, _ in graph} == set(repo.git("rev-list", "--branches", "--tags").split())
+    assert (
+        set(found) == {commit.hex() for commit, _ in graph} == set(repo.git("rev-list", "--branches", "--tags").split())
+    )
     for commit, answer in found.items():
         tags = sorted(repo.git("tag", "--contains", commit).split(), key=order.index)
         finals = [tag for tag in tags if "-rc" not in tag]
@@ -129,15 +142,36 @@ def test_releases_of_linux_and_docker(repo: GitRepo) -> None:
     """The shipped sources know their tags in every form they took, and what is no release."""
     repo.commit({"x": "1"})
     linux = ["v2.6.12-rc2", "v2.6.12", "v5.12-rc1-dontuse", "v5.12-rc2", "v5.12", "v6.1.5"]
-    docker = ["v0.1.0", "v1.13.0-rc1", "v1.13.0", "v17.03.0-ce-rc1", "v17.03.0-ce", "v20.10.0-rc2", "v28.5.2", "docker-v29.0.0-rc.1", "docker-v29.0.0"]
-    others = ["v2.0.0-beta.1", "v1.0-foo", "next-20200101", "api/v1.52.0", "client/v0.1.0", "upstream/0.1.2", "v5", "vx.1"]
+    docker = [
+        "v0.1.0",
+        "v1.13.0-rc1",
+        "v1.13.0",
+        "v17.03.0-ce-rc1",
+        "v17.03.0-ce",
+        "v20.10.0-rc2",
+        "v28.5.2",
+        "docker-v29.0.0-rc.1",
+        "docker-v29.0.0",
+    ]
+    others = [
+        "v2.0.0-beta.1",
+        "v1.0-foo",
+        "next-20200101",
+        "api/v1.52.0",
+        "client/v0.1.0",
+        "upstream/0.1.2",
+        "v5",
+        "vx.1",
+    ]
     for name in (*linux, *docker, *others):
         repo.tag(name)
     repository = open_repository(repo.path)
     found = {}
     for name in ("linux", "docker"):
         source = load_sources()[name]
-        found[name] = [release.tag for release in find_releases(repository, read_refs(repository, source.ignore_refs), source)]
+        found[name] = [
+            release.tag for release in find_releases(repository, read_refs(repository, source.ignore_refs), source)
+        ]
     assert [tag for tag in found["linux"] if tag in linux] == linux
     assert [tag for tag in found["docker"] if tag in docker] == docker
     assert not set(others) & set(found["docker"] + found["linux"])
@@ -176,8 +210,12 @@ def test_tags_on_trees_blobs_and_tags(repo: GitRepo) -> None:
 
 GRAPHS = st.integers(1, 14).flatmap(
     lambda size: st.tuples(
-        st.tuples(*(st.sets(st.integers(0, max(0, number - 1)), max_size=3 if number else 0) for number in range(size))),
-        st.lists(st.tuples(st.sampled_from(VERSIONS), st.integers(0, size - 1)), max_size=8, unique_by=lambda pair: pair[0]),
+        st.tuples(
+            *(st.sets(st.integers(0, max(0, number - 1)), max_size=3 if number else 0) for number in range(size))
+        ),
+        st.lists(
+            st.tuples(st.sampled_from(VERSIONS), st.integers(0, size - 1)), max_size=8, unique_by=lambda pair: pair[0]
+        ),
     )
 )
 
@@ -192,7 +230,10 @@ def test_first_releases_in_any_graph(drawn: tuple[tuple[set[int], ...], list[tup
         Release(tag, tag[1:], "rc" if "-rc" in tag else "final", "", position, names[at].hex(), Moment(0))
         for position, (tag, at) in enumerate(order)
     ]
-    history = [[names[number], *(names[parent] for parent in sorted(parents[number]))] for number in reversed(range(len(parents)))]
+    history = [
+        [names[number], *(names[parent] for parent in sorted(parents[number]))]
+        for number in reversed(range(len(parents)))
+    ]
     found = {commit: (final, rc) for commit, final, rc in trace(history, releases).of(names)}
     above: list[set[int]] = [{number} for number in range(len(parents))]
     for number in reversed(range(len(parents))):
@@ -201,7 +242,8 @@ def test_first_releases_in_any_graph(drawn: tuple[tuple[set[int], ...], list[tup
     for number, name in enumerate(names):
         holding = [release for release in releases if int(release.commit, 16) in above[number]]
         expected = tuple(
-            min([release.position for release in holding if release.kind == kind], default=NONE) for kind in ("final", "rc")
+            min([release.position for release in holding if release.kind == kind], default=NONE)
+            for kind in ("final", "rc")
         )
         assert found[name] == expected
 

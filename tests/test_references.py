@@ -291,7 +291,11 @@ print("done")
 def last_begun(texts: list[tuple[str, str, str, int]], seconds: float) -> str:
     """Name of the text that was being searched when `seconds` were over; "done" when all were through."""
     with subprocess.Popen(
-        [sys.executable, "-c", PROGRAM], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=Path(__file__).parent
+        [sys.executable, "-c", PROGRAM],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+        cwd=Path(__file__).parent,
     ) as process:
         try:
             said, _ = process.communicate(json.dumps(texts), timeout=seconds)

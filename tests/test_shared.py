@@ -68,7 +68,7 @@ def test_commits_that_change_tracked_paths_are_those_of_git(
     """The single-parent commits that change tracked paths, and what they change, are git's: none missing, none extra."""
     source = load_sources()[name]
     expected = as_git_finds(places_of[name], source)
-    assert len(expected) > 3000
+    assert len(expected) > 1000
     rows = ask(databases[name], "SELECT key FROM changes WHERE type = 'commit' AND matched_by LIKE '%path%'")
     found = {row[0] for row in rows}
     assert sorted(expected.keys() - found) == [], "missing"
@@ -123,7 +123,10 @@ def test_stored_first_releases_are_those_of_git(
     quick = tmp_path / "with-graph.git"
     git("clone", "--quiet", "--bare", "--shared", str(places_of[name]), str(quick))
     git("--git-dir", str(quick), "commit-graph", "write", "--reachable")
-    order = {tag: (position, kind) for tag, position, kind in ask(databases[name], "SELECT tag, position, kind FROM releases")}
+    order = {
+        tag: (position, kind)
+        for tag, position, kind in ask(databases[name], "SELECT tag, position, kind FROM releases")
+    }
     rows = ask(databases[name], "SELECT key, first_final, first_rc FROM changes ORDER BY key")
     for key, final, rc in random.Random(7).sample(rows, 60):
         tags = git("--git-dir", str(quick), "tag", "--contains", key).split()
@@ -146,18 +149,25 @@ def test_databases_of_real_history_are_sound(databases: dict[str, Path], name: s
     """SQLite finds no fault; every change has an author and a release's previous one exists; no release precedes itself."""
     database = databases[name]
     check_whole(database)
-    assert ask(database, "SELECT count(*) FROM changes WHERE id NOT IN (SELECT change_id FROM people WHERE role = 'author')") == [(0,)]
+    assert ask(
+        database, "SELECT count(*) FROM changes WHERE id NOT IN (SELECT change_id FROM people WHERE role = 'author')"
+    ) == [(0,)]
     tags = {row[0] for row in ask(database, "SELECT tag FROM releases")}
     assert all(row[0] in tags for row in ask(database, "SELECT previous FROM releases WHERE previous IS NOT NULL"))
     assert ask(database, "SELECT tag FROM releases WHERE previous = tag") == []
-    used = {row[0] for row in ask(database, "SELECT first_final FROM changes UNION SELECT first_rc FROM changes")} - {None}
+    used = {row[0] for row in ask(database, "SELECT first_final FROM changes UNION SELECT first_rc FROM changes")} - {
+        None
+    }
     assert used <= tags
 
 
 def test_facts_of_linux(databases: dict[str, Path]) -> None:
     """What is known of early Linux is found: 2.6.24 brought cgroups, 2.6.12 is the oldest final, tags on trees are none."""
     database = databases["linux"]
-    rows = ask(database, "SELECT first_final, first_rc FROM changes WHERE title = 'Task Control Groups: basic task cgroup framework'")
+    rows = ask(
+        database,
+        "SELECT first_final, first_rc FROM changes WHERE title = 'Task Control Groups: basic task cgroup framework'",
+    )
     assert rows == [("v2.6.24", "v2.6.24-rc1")]
     finals = [row[0] for row in ask(database, "SELECT tag FROM releases WHERE kind = 'final' ORDER BY position")]
     assert finals[0] == "v2.6.12"
@@ -170,7 +180,17 @@ def test_facts_of_docker(databases: dict[str, Path]) -> None:
     """Docker's tags of every form are in the order of their versions, and the old name of the repository is gone."""
     database = databases["docker"]
     tags = [row[0] for row in ask(database, "SELECT tag FROM releases WHERE kind = 'final' ORDER BY position")]
-    known = ["v0.1.0", "v1.12.0", "v1.13.0", "v17.03.0-ce", "v19.03.0", "v20.10.0", "v23.0.0", "v28.0.0", "docker-v29.0.0"]
+    known = [
+        "v0.1.0",
+        "v1.12.0",
+        "v1.13.0",
+        "v17.03.0-ce",
+        "v19.03.0",
+        "v20.10.0",
+        "v23.0.0",
+        "v28.0.0",
+        "docker-v29.0.0",
+    ]
     assert [tag for tag in tags if tag in known] == known
     assert not ask(database, "SELECT 1 FROM refs WHERE value LIKE 'docker/docker#%' OR value LIKE 'dotcloud/docker#%'")
     assert ask(database, "SELECT count(*) > 1000 FROM refs WHERE type = 'pull-request'") == [(1,)]
@@ -189,6 +209,14 @@ def test_increments_of_real_history_equal_a_fresh_sync(
         wanted = "\n".join(f"+refs/tags/{tag}:refs/tags/{tag}" for tag in tags)
         git("--git-dir", str(growing), "fetch", "--quiet", "--no-tags", "--stdin", str(places_of[name]), input=wanted)
         run_sync(source, growing, database, jobs=2)
-    git("--git-dir", str(growing), "fetch", "--quiet", str(places_of[name]), "+refs/heads/*:refs/heads/*", "+refs/tags/*:refs/tags/*")
+    git(
+        "--git-dir",
+        str(growing),
+        "fetch",
+        "--quiet",
+        str(places_of[name]),
+        "+refs/heads/*:refs/heads/*",
+        "+refs/tags/*:refs/tags/*",
+    )
     run_sync(source, growing, database, jobs=2)
     assert dump(database) == dump(databases[name])

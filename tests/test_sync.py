@@ -35,9 +35,14 @@ def history(repo: GitRepo) -> GitRepo:
     repo.tag("v1.0-rc1")
     repo.commit({"other.c": "2"}, "dull\n")
     repo.tag("v1.0", annotated=True)
-    bug = repo.commit({"tracked/a.c": "2"}, f"Break a\n\nFixes: {first[:12]} (\"Begin\")\n")
-    fix = repo.commit({"tracked/a.c": "3"}, f"Mend a\n\nFixes: {bug[:12]} (\"Break a\")\n")
-    repo.commit({"tracked/a.c": "1.1"}, f"Mend a\n\ncommit {fix} upstream.\n", [repo.git("rev-parse", "v1.0^{}").strip()], "stable")
+    bug = repo.commit({"tracked/a.c": "2"}, f'Break a\n\nFixes: {first[:12]} ("Begin")\n')
+    fix = repo.commit({"tracked/a.c": "3"}, f'Mend a\n\nFixes: {bug[:12]} ("Break a")\n')
+    repo.commit(
+        {"tracked/a.c": "1.1"},
+        f"Mend a\n\ncommit {fix} upstream.\n",
+        [repo.git("rev-parse", "v1.0^{}").strip()],
+        "stable",
+    )
     side = repo.commit({"tracked/c.c": "1"}, "More widgets\n", [bug], "side")
     repo.merge(side, message="Merge tag 'widget-1.1'\n\nPull widget updates.\n")
     repo.tag("v1.1-rc1")
@@ -74,7 +79,7 @@ def test_a_first_sync(history: GitRepo, database: Path) -> None:
         ("More widgets", "commit", "v1.1-rc1", None, "path words"),
         ("Merge tag 'widget-1.1'", "pull", "v1.1-rc1", None, "words"),
     }
-    assert [row[0] for row in rows][0] == "Begin", "rows are numbered from the oldest commit on"
+    assert next(row[0] for row in rows) == "Begin", "rows are numbered from the oldest commit on"
     check_whole(database)
 
 
@@ -89,10 +94,14 @@ def test_rows_can_be_read_back_as_the_bytes_that_were_committed(repo: GitRepo, d
     made = {}
     for number, (message, extra) in enumerate(messages.items()):
         tree = repo.tree({"tracked/a": (0o100644, bytes.fromhex(repo.raw("blob", b"%d" % (number + 1))))})
-        author = [b"A <a@example.org> -5 +0000", b"No Mail 5 +0000", b"A <a@example.org> 99999999999999 +0000"][number % 3]
+        author = [b"A <a@example.org> -5 +0000", b"No Mail 5 +0000", b"A <a@example.org> 99999999999999 +0000"][
+            number % 3
+        ]
         made[repo.raw_commit(message, author=author, extra=extra, tree=tree, parents=[repo.head() or ""])] = message
     run_sync(SOURCE, repo.path, database)
-    stored = {key: text.encode(encoding) for key, text, encoding in ask(database, "SELECT key, text, encoding FROM changes")}
+    stored = {
+        key: text.encode(encoding) for key, text, encoding in ask(database, "SELECT key, text, encoding FROM changes")
+    }
     assert {key: stored[key] for key in made} == made
     check_whole(database)
 
@@ -259,7 +268,7 @@ def test_a_reference_to_what_comes_later_finds_its_target(history: GitRepo, data
     """A fix may be seen before the commit it mends: when that comes, the reference gets its target."""
     elsewhere = GitRepo(tmp_path / "elsewhere.git")
     bug = elsewhere.commit({"tracked/late": "1"}, "Introduce\n")
-    history.commit({"tracked/fix": "1"}, f"Mend early\n\nFixes: {bug[:12]} (\"Introduce\")\n")
+    history.commit({"tracked/fix": "1"}, f'Mend early\n\nFixes: {bug[:12]} ("Introduce")\n')
     run_sync(SOURCE, history.path, database)
     assert ask(database, "SELECT target FROM refs WHERE value = ?", bug[:12]) == [(None,)]
     git("--git-dir", str(history.path), "fetch", "--quiet", str(elsewhere.path), "main:late")
@@ -330,7 +339,11 @@ def test_since_and_then_increments(history: GitRepo, database: Path, since: str)
     for number in range(3):
         history.commit({"tracked/day": str(number)}, f"Day {number}\n", when=EPOCH + 86400 + number)
     run_sync(SOURCE, history.path, database, since=since)
-    left_out = {"Begin", "widget: add b"} if since == "v1.0" else {"Begin", "widget: add b", "Break a", "Mend a", "More widgets"}
+    left_out = (
+        {"Begin", "widget: add b"}
+        if since == "v1.0"
+        else {"Begin", "widget: add b", "Break a", "Mend a", "More widgets"}
+    )
     assert not titles(database) & left_out
     assert {"Day 0", "Day 1", "Day 2"} <= titles(database)
     history.commit({"tracked/day": "9"}, "Later\n", when=EPOCH + 90000)
@@ -529,7 +542,10 @@ def test_a_link_that_becomes_a_file(history: GitRepo, database: Path) -> None:
     history.commit({"tracked/link": link("a.c")}, "Link\n")
     history.commit({"tracked/link": "a file\n"}, "No link\n")
     run_sync(SOURCE, history.path, database)
-    rows = ask(database, "SELECT c.title, p.change FROM change_paths p JOIN changes c ON c.id = p.change_id WHERE path = 'tracked/link'")
+    rows = ask(
+        database,
+        "SELECT c.title, p.change FROM change_paths p JOIN changes c ON c.id = p.change_id WHERE path = 'tracked/link'",
+    )
     assert sorted(rows) == [("Link", "A"), ("No link", "T")]
 
 
@@ -716,7 +732,9 @@ def test_an_interrupted_sync_goes_on_where_it_stopped(long_history: Path, databa
     assert not Path(f"{database}.sync").exists()
 
 
-def test_what_an_interrupted_sync_left_does_not_outlive_a_change(history: GitRepo, long_history: Path, database: Path) -> None:
+def test_what_an_interrupted_sync_left_does_not_outlive_a_change(
+    history: GitRepo, long_history: Path, database: Path
+) -> None:
     """What was read for one plan is not used for another: after the source's file changed all is read anew."""
     with pytest.raises(KeyboardInterrupt):
         run_sync(SOURCE, long_history, database, Interrupting(after=SHARD_SIZE))
@@ -746,7 +764,9 @@ def test_killed_at_fifty_moments(
     assert _kill_and_finish(tmp_path, long_history, delay) == whole
 
 
-def test_killed_again_and_again(long_history: Path, uninterrupted: tuple[dict[str, Rows], float], tmp_path: Path) -> None:
+def test_killed_again_and_again(
+    long_history: Path, uninterrupted: tuple[dict[str, Rows], float], tmp_path: Path
+) -> None:
     """Kill upon kill, each sync going on where the last one stopped, and the end is the same."""
     whole, seconds = uninterrupted
     database = tmp_path / "kminer.db"

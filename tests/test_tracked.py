@@ -46,9 +46,7 @@ def as_git_finds(where: Path, paths: Iterable[TrackedPath]) -> Found:
 
 def as_kminer_finds(where: Path, paths: tuple[TrackedPath, ...]) -> Found:
     """The same from kminer's walk."""
-    return {
-        key: {(path.path, path.change) for path in changed} for key, changed in changed_paths(where, paths).items()
-    }
+    return {key: {(path.path, path.change) for path in changed} for key, changed in changed_paths(where, paths).items()}
 
 
 def changed_paths(where: Path, paths: tuple[TrackedPath, ...]) -> dict[str, tuple[ChangedPath, ...]]:
@@ -146,16 +144,21 @@ def test_large_folders(repo: GitRepo, seed: int) -> None:
     chance = random.Random(seed)
     there = [f"big/{stem}{number:03}{'x' * (number % 7)}.c" for stem in ("a", "file") for number in range(120)]
     repo.commit(dict.fromkeys([*there, "big/0first", "big/zlast", f"big/{'long' * 50}"], "0"), "first")
-    watched = chance.sample(there, 25) + ["big/0first", "big/zlast", "big/first", f"big/{'long' * 50}"]
+    watched = [*chance.sample(there, 25), "big/0first", "big/zlast", "big/first", f"big/{'long' * 50}"]
     paths = tracked(*watched[::2], "big/file00*", "big/*9.c", "big/zz*", "big/sub/", "big/a1")
     for number in range(120):
-        name = chance.choice([*watched, *watched, *there, "big/0", "big/zz", "big/sub/x", "big/sub", "big/a1", "big/a1.c", "big/zzz/y"])
+        name = chance.choice(
+            [*watched, *watched, *there, "big/0", "big/zz", "big/sub/x", "big/sub", "big/a1", "big/a1.c", "big/zzz/y"]
+        )
         step = chance.choice(["write", "write", "remove", "rename", "mode", "several", "folder"])
         changes: dict[str, str | Entry | None] = {name: str(number)}
         if step == "remove":
             changes = {name: None}
         elif step == "rename":
-            changes = {name: None, chance.choice([*watched, name + chance.choice(["x", "yy", ""]), "big/" + name[5:]]): str(number)}
+            changes = {
+                name: None,
+                chance.choice([*watched, name + chance.choice(["x", "yy", ""]), "big/" + name[5:]]): str(number),
+            }
         elif step == "mode":
             changes = {name: executable("0")}
         elif step == "several":
@@ -193,11 +196,24 @@ def _tree_of(repo: GitRepo) -> str:
 
 def test_the_most_specific_entry_owns_a_file(repo: GitRepo) -> None:
     """Of several entries that cover a file, that which goes deepest owns it; a plain name goes before a glob."""
-    paths = tracked("kernel/cgroup/|kernel/cgroup.c", "kernel/cgroup/cpuset.c", "kernel/cgroup/v1/", "kernel/cg*", "fs/*/x.c", "fs/")
+    paths = tracked(
+        "kernel/cgroup/|kernel/cgroup.c", "kernel/cgroup/cpuset.c", "kernel/cgroup/v1/", "kernel/cg*", "fs/*/x.c", "fs/"
+    )
     made = repo.commit(
-        {name: "1" for name in (
-            "kernel/cgroup/cgroup.c", "kernel/cgroup/cpuset.c", "kernel/cgroup/v1/old.c", "kernel/cgroup.c", "kernel/cgfs.c",
-            "kernel/cgdir/file.c", "fs/a/x.c", "fs/a/y.c", "kernel/other.c")}  # fmt: skip
+        {
+            name: "1"
+            for name in (
+                "kernel/cgroup/cgroup.c",
+                "kernel/cgroup/cpuset.c",
+                "kernel/cgroup/v1/old.c",
+                "kernel/cgroup.c",
+                "kernel/cgfs.c",
+                "kernel/cgdir/file.c",
+                "fs/a/x.c",
+                "fs/a/y.c",
+                "kernel/other.c",
+            )
+        }
     )
     owners = {path.path: path.tracked for path in changed_paths(repo.path, paths)[made]}
     assert owners == {
@@ -230,7 +246,13 @@ def test_a_whole_folder_is_one_row(repo: GitRepo) -> None:
 def test_odd_modes(repo: GitRepo) -> None:
     """Modes that early gits wrote are read as git reads them today."""
     blob, other = (bytes.fromhex(repo.raw("blob", text)) for text in (b"1", b"2"))
-    for mode, content in ((b"100644", blob), (b"100664", blob), (b"100664", other), (b"100775", other), (b"100755", other)):
+    for mode, content in (
+        (b"100644", blob),
+        (b"100664", blob),
+        (b"100664", other),
+        (b"100775", other),
+        (b"100755", other),
+    ):
         folder = bytes.fromhex(repo.raw("tree", mode + b" x.c\0" + content))
         tree = repo.raw("tree", b"40000 kernel\0" + folder)
         repo.raw_commit(b"x", tree=tree, parents=[repo.head()] if repo.head() else [])  # type: ignore[list-item]
@@ -238,7 +260,9 @@ def test_odd_modes(repo: GitRepo) -> None:
         assert as_kminer_finds(repo.path, tracked(*names)) == as_git_finds(repo.path, tracked(*names))
 
 
-@pytest.mark.parametrize("name", ["ünï.c", "with space.c", 'quo"te.c', "tab\t.c", "new\nline.c", "40000 x", "-dash", ":(glob)x", "x" * 255])
+@pytest.mark.parametrize(
+    "name", ["ünï.c", "with space.c", 'quo"te.c', "tab\t.c", "new\nline.c", "40000 x", "-dash", ":(glob)x", "x" * 255]
+)
 def test_odd_names(repo: GitRepo, name: str) -> None:
     """Names with any characters are found and told as they are."""
     repo.commit({f"tracked/{name}": "1", f"{name}": "1"})
@@ -281,7 +305,9 @@ def test_a_merge_changes_nothing_itself(repo: GitRepo) -> None:
 def test_how_many_tracked_paths_exist(repo: GitRepo) -> None:
     """A tree is known by how many tracked paths, new names or old, exist in it."""
     repo.commit({"kernel/cgroup.c": "1", "fs/overlayfs/super.c": "1", "kernel/pid_a.c": "1"})
-    one = TrackedPaths(repo.repository, tracked("kernel/cgroup/|kernel/cgroup.c", "fs/overlayfs/", "kernel/pid_a.c", "mm/x.c"))
+    one = TrackedPaths(
+        repo.repository, tracked("kernel/cgroup/|kernel/cgroup.c", "fs/overlayfs/", "kernel/pid_a.c", "mm/x.c")
+    )
     assert one.present(bytes.fromhex(_tree_of(repo))) == 3
 
 
@@ -290,5 +316,7 @@ def test_sequences_are_sorted_by_path(repo: GitRepo) -> None:
     names: Sequence[str] = ["tracked/b", "tracked/a/x", "tracked/a.c", "tracked/a-c", "kernel/z", "zeta"]
     made = repo.commit(dict.fromkeys(names, "1"))
     found = [path.path for path in changed_paths(repo.path, tracked("tracked/", "kernel/", "zeta"))[made]]
-    assert found == sorted(found, key=lambda name: [part.encode() for part in name.split("/")]) or found == sorted(found)
+    assert found == sorted(found, key=lambda name: [part.encode() for part in name.split("/")]) or found == sorted(
+        found
+    )
     assert found == [path.path for path in changed_paths(repo.path, tracked("zeta", "kernel/", "tracked/"))[made]]

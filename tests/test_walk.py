@@ -49,7 +49,10 @@ def history(repo: GitRepo) -> GitRepo:
             repo.commit({"other": str(number)})
             repo.merge(side, message=f"Merge tag 'widget-{number}'\n")
         else:
-            repo.commit({("tracked/a" if number % 3 else "other"): str(number)}, f"Change {number} {'widget' if number % 4 else ''}\n")
+            repo.commit(
+                {("tracked/a" if number % 3 else "other"): str(number)},
+                f"Change {number} {'widget' if number % 4 else ''}\n",
+            )
     repo.tag("v1.0")
     return repo
 
@@ -95,7 +98,10 @@ def test_shards_in_flight_are_bounded(history: GitRepo) -> None:
 
 def test_the_size_of_a_shard_does_not_matter(history: GitRepo) -> None:
     """Shards of one commit, of seven and of all give the same candidates."""
-    found = [[change for shard in shards_of(history.path, size=size) for change in walk_shard(shard)] for size in (1, 7, 1000)]
+    found = [
+        [change for shard in shards_of(history.path, size=size) for change in walk_shard(shard)]
+        for size in (1, 7, 1000)
+    ]
     assert found[0] == found[1] == found[2]
 
 
@@ -127,7 +133,7 @@ def test_what_a_candidate_says(repo: GitRepo) -> None:
     """A candidate carries its people, dates with offsets, whole text, paths, references and why it was taken."""
     first = repo.commit({"tracked/a.c": "1"})
     text = (
-        f"widget: mend it (#77)\n\nBody.\n\nFixes: {first[:12]} (\"x\")\nFixes: 0123456789ab (\"gone\")\n"
+        f'widget: mend it (#77)\n\nBody.\n\nFixes: {first[:12]} ("x")\nFixes: 0123456789ab ("gone")\n'
         "Reviewed-by: Rev Iewer <rev@example.org>\nCVE-2020-1234\n"
     )
     made = repo.commit({"tracked/a.c": "2", "tracked/b.c": "1", "other": "1"}, text, when=1_600_000_000)
@@ -171,7 +177,8 @@ def test_targets_are_commits_that_the_repository_knows(repo: GitRepo) -> None:
     first = repo.commit({"tracked/a": "1"})
     unknown = "f" * 40
     made = repo.commit(
-        {"tracked/a": "2"}, f"x\n\nFixes: {tree[:12]}\nFixes: {first}\nThis reverts commit {first[:7]}.\ncommit {unknown} upstream.\n"
+        {"tracked/a": "2"},
+        f"x\n\nFixes: {tree[:12]}\nFixes: {first}\nThis reverts commit {first[:7]}.\ncommit {unknown} upstream.\n",
     )
     assert {(r.type, r.value, r.target) for r in only(repo)[made].references} == {
         ("fixes", tree[:12], None),
@@ -187,7 +194,9 @@ def test_merges_pulls_and_octopuses(repo: GitRepo) -> None:
     sides = [repo.commit({f"tracked/{n}": "1"}, parents=[base], branch=f"side{n}") for n in range(4)]
     pull = repo.merge(sides[0], message="Merge tag 'widget-for-1.0' of somewhere\n\nPull widget updates.\n")
     merge = repo.merge(sides[1], message="Merge branch 'x'\n\nwidgets all over\n")
-    octopus = repo.merge(sides[2], sides[3], message="Merge branches 'side2' and 'side3'\n", changes={"tracked/evil": "1"})
+    octopus = repo.merge(
+        sides[2], sides[3], message="Merge branches 'side2' and 'side3'\n", changes={"tracked/evil": "1"}
+    )
     found = only(repo)
     assert {key: (found[key].type, found[key].paths, found[key].matched_by) for key in (pull, merge)} == {
         pull: ("pull", (), ("words",)),

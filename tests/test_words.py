@@ -71,7 +71,16 @@ def test_words_do_not_run_over_from_one_message_to_the_next() -> None:
 def test_words_with_a_common_part() -> None:
     """Words that share a part are each found by their own rule."""
     words = ["*net_ns", "net namespace*", "init_net", "net", "*netns*", "pernet", "ns", "namespace of net"]
-    messages = [b"get_net_ns", b"net namespaces", b"init_netx", b"subnet", b"xnetnsx", b"pernetx", b"a ns b", b"namespace of  net"]
+    messages = [
+        b"get_net_ns",
+        b"net namespaces",
+        b"init_netx",
+        b"subnet",
+        b"xnetnsx",
+        b"pernetx",
+        b"a ns b",
+        b"namespace of  net",
+    ]
     assert Words(words).found_in(messages) == plainly_found(words, messages) == {0, 1, 4, 6, 7}
 
 
@@ -87,7 +96,9 @@ WORDS = st.builds(
     st.sampled_from(["", "*"]), st.lists(PARTS, min_size=1, max_size=3), st.sampled_from(["", "*"]),
 )  # fmt: skip
 MESSAGES = st.lists(
-    st.sampled_from(["a", "b", "ab", "A", "net", "ns", "NET_NS", "_", "-", "9", " ", "  ", "\n", "\t ", "\r\n", "memory", ".", "é"]),
+    st.sampled_from(
+        ["a", "b", "ab", "A", "net", "ns", "NET_NS", "_", "-", "9", " ", "  ", "\n", "\t ", "\r\n", "memory", ".", "é"]
+    ),
     max_size=14,
 ).map(lambda parts: "".join(parts).encode())
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
+import os
 import re
 import shutil
 import subprocess
@@ -58,6 +59,7 @@ def _alone(target: Path) -> Iterator[None]:
                 where=str(target),
                 next="Wait until it has ended, then run this again.",
             ) from error
+        os.set_inheritable(lock.fileno(), True)  # git holds it as well, should it outlive this process
         yield
 
 
@@ -80,6 +82,7 @@ def _clone(source: Source, target: Path, progress: Progress) -> None:
 
 def _fetch(source: Source, target: Path, progress: Progress) -> None:
     failures = []
+    _remove_stale_locks(target)
     for address in source.clone:
         progress.detail(f"Fetching what is new from {address}.")
         command = ["--git-dir", str(target), "fetch", "--prune", "--progress", "--filter=blob:none", address]
@@ -89,6 +92,13 @@ def _fetch(source: Source, target: Path, progress: Progress) -> None:
             return
         failures.append(f"{address}: {failure}")
     raise _unreachable(source, failures)
+
+
+def _remove_stale_locks(target: Path) -> None:
+    """A git that was killed leaves its lock files behind; nothing else is at work here."""
+    folders = (target / "refs", target / "objects" / "info")
+    for stale in [*target.glob("*.lock"), *(file for folder in folders for file in folder.rglob("*.lock"))]:
+        stale.unlink()
 
 
 def _write_commit_graph(target: Path, progress: Progress) -> None:
@@ -114,6 +124,7 @@ def _run(arguments: Sequence[str], progress: Progress) -> str | None:
         stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.PIPE,
+        close_fds=False,
         env=git_environment() | {"GIT_NO_LAZY_FETCH": "0"},
     ) as process:
         assert process.stderr
@@ -130,7 +141,8 @@ def _run(arguments: Sequence[str], progress: Progress) -> str | None:
             reached = int(match["percent"])
     if process.returncode == 0:
         return None
-    return " ".join(complaints[-3:]) or f"git ended with status {process.returncode}"
+    told = [line for line in complaints if line.startswith(("error:", "fatal:"))] or complaints
+    return " ".join(told[-3:]) or f"git ended with status {process.returncode}"
 
 
 def _lines(stream: object) -> Iterator[str]:

@@ -308,7 +308,7 @@ def _store(
             "definition": plan.definition,
             "since": plan.since,
             "shallow": int(bool(plan.boundary)),
-            "commits": len(lineage) if lineage else int(str(row["commits"] if row else 0)) + summary.read,
+            "commits": _commits_known(plan, row, lineage, summary.read),
             "synced_at": datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
         }
         writer.save_cursor(db, source.id, ((r.name, r.object_id, r.commit) for r in plan.refs), facts)
@@ -319,6 +319,13 @@ def _store(
             db.execute("ROLLBACK")
         raise
     summary.releases = len(releases)
+
+
+def _commits_known(plan: _Plan, row: reader.Row | None, lineage: Lineage | None, read: int) -> int:
+    """How many commits the store has been read from; those that --since left out are not among them."""
+    if lineage is not None and plan.since is None:
+        return len(lineage)
+    return read + (int(str(row["commits"])) if row and plan.base else 0)
 
 
 def _store_lineage(
