@@ -67,7 +67,7 @@ class Terminal:
         for index, width in widths.items():
             numeric = bool(values) and all(_is_number(row[index]) for row in values)
             table.add_column(
-                Text(columns[index].replace("_", " ")),
+                Text(inert(columns[index].replace("_", " "), keep="")),
                 justify="right" if numeric else "left",
                 overflow="fold",
                 no_wrap=roomy and width <= _SHORT,

@@ -61,7 +61,7 @@ class GitRepo:
         author: str = "A U Thor <author@example.org>",
         encoding: str | None = None,
     ) -> str:
-        """Commit `changes` on top of `parents` (default: the head of `branch`) and move `branch` there; returns the id."""
+        """Commit `changes` on top of `parents` (default: the head of `branch`), move `branch` there; returns the id."""
         if parents is None:
             head = self.head(branch) if branch else None
             parents = [head] if head else []

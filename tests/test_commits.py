@@ -196,8 +196,10 @@ def test_any_moment_can_be_told(seconds: int, offset: str) -> None:
 
 
 MESSAGES = [
-    "title\n", "title", "title\n\nbody\n", "\n\n  title\n\nbody\n", "two\nlines\n\nbody\n", "title  \n  \nbody after blanks\n",
-    "title\r\n\r\nbody of a Windows user\r\n", " \n\t\ntitle after blank lines\n\nbody", "", "\n\n\n", "   ", "a\tb\n\nc",
+    "title\n", "title", "title\n\nbody\n", "\n\n  title\n\nbody\n", "two\nlines\n\nbody\n",
+    "title  \n  \nbody after blanks\n",
+    "title\r\n\r\nbody of a Windows user\r\n", " \n\t\ntitle after blank lines\n\nbody", "", "\n\n\n",
+    "   ", "a\tb\n\nc",
     "title\n\n\nbody", "title\x0bstill\n\nbody", "title\u2028still title\n\nbody",
 ]  # fmt: skip
 

@@ -31,19 +31,31 @@ def sync_demo(name: str, database: Path) -> Summary:
 
 @pytest.fixture
 def demo_database(database: Path) -> Path:
-    """A database with the whole demo."""
+    """A database with the whole demo, in the test's own home."""
     for name in NAMES:
         sync_demo(name, database)
     return database
 
 
+@pytest.fixture(scope="module")
+def shown(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with the whole demo that tests only look at: kminer.db, and the repositories below kminer/demo."""
+    folder = tmp_path_factory.mktemp("demo")
+    with pytest.MonkeyPatch.context() as environment:
+        environment.setenv("XDG_CACHE_HOME", str(folder))
+        environment.setenv("XDG_CONFIG_HOME", str(folder / "none"))
+        for name in NAMES:
+            sync_demo(name, folder / "kminer.db")
+    return folder
+
+
 @pytest.mark.parametrize("name", NAMES)
-def test_every_milestone_is_one_commit_of_its_release(demo_database: Path, name: str) -> None:
+def test_every_milestone_is_one_commit_of_its_release(shown: Path, name: str) -> None:
     """Each catalogued feature with a release is a change, first released there, on a path of its mechanism's family."""
     features, releases = demo.demo_milestones(catalogue.find_source(name).project)
     tags = {release.version: release.tag for release in releases}
     rows = ask(
-        demo_database, "SELECT title, first_final, first_rc, matched_by, text FROM changes WHERE source = ?", name
+        shown / "kminer.db", "SELECT title, first_final, first_rc, matched_by, text FROM changes WHERE source = ?", name
     )
     assert len(features) > 10
     assert sorted(row[0] for row in rows) == sorted(f"{feature.title} (demo)" for feature in features)
@@ -56,11 +68,13 @@ def test_every_milestone_is_one_commit_of_its_release(demo_database: Path, name:
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_releases_are_dated_and_ordered_as_they_were(demo_database: Path, name: str) -> None:
+def test_releases_are_dated_and_ordered_as_they_were(shown: Path, name: str) -> None:
     """The demo's releases are those of the catalogue, each with its true day and the one before it."""
     source = catalogue.find_source(name)
     dates = [date for date in demo.demo_milestones(source.project)[1] if re.search(source.tag_pattern, date.tag)]
-    rows = ask(demo_database, "SELECT tag, date(date), previous FROM releases WHERE source = ? ORDER BY position", name)
+    rows = ask(
+        shown / "kminer.db", "SELECT tag, date(date), previous FROM releases WHERE source = ? ORDER BY position", name
+    )
     assert {tag: day for tag, day, _ in rows} == {release.tag: release.date for release in dates}
     assert len(rows) > 100
     for place, (tag, day, previous) in enumerate(rows):
@@ -68,7 +82,7 @@ def test_releases_are_dated_and_ordered_as_they_were(demo_database: Path, name: 
         assert previous == (lower[-1] if lower else None), tag
 
 
-def test_facts_of_the_demo(demo_database: Path) -> None:
+def test_facts_of_the_demo(shown: Path) -> None:
     """Some well-known milestones are in the demo under the releases in which they came."""
     known = {
         "linux-demo": {"cgroup namespace": "v4.6", "overlayfs": "v3.18", "time namespace": "v5.6"},
@@ -77,12 +91,12 @@ def test_facts_of_the_demo(demo_database: Path) -> None:
     for source, facts in known.items():
         for words, tag in facts.items():
             rows = ask(
-                demo_database,
+                shown / "kminer.db",
                 "SELECT 1 FROM changes WHERE source = ? AND first_final = ? AND lower(title || text) LIKE ?",
                 source, tag, f"%{words}%",
             )  # fmt: skip
             assert rows, (words, tag)
-    texts = ask(demo_database, "SELECT min(demo), max(demo) FROM sources")
+    texts = ask(shown / "kminer.db", "SELECT min(demo), max(demo) FROM sources")
     assert texts == [(1, 1)]
 
 
@@ -104,11 +118,11 @@ def test_the_demo_is_the_same_every_time(demo_database: Path, tmp_path: Path, mo
     assert dump(second) == before
 
 
-def test_the_demo_is_a_sound_repository(demo_database: Path) -> None:
+def test_the_demo_is_a_sound_repository(shown: Path) -> None:
     """Git itself finds no fault in what kminer writes."""
     for name in NAMES:
-        git("--git-dir", str(places.cache() / "demo" / f"{name}.git"), "fsck", "--strict", "--no-dangling")
-        assert not ask(demo_database, "SELECT 1 FROM changes WHERE source = ? AND reachable = 0", name)
+        git("--git-dir", str(shown / "kminer" / "demo" / f"{name}.git"), "fsck", "--strict", "--no-dangling")
+        assert not ask(shown / "kminer.db", "SELECT 1 FROM changes WHERE source = ? AND reachable = 0", name)
 
 
 def test_a_corrected_catalogue_mends_the_demo(demo_database: Path) -> None:
@@ -157,12 +171,12 @@ def test_demo_and_real_history_do_not_mix(demo_database: Path, kminer: Kminer, t
     assert "demo" in done.stderr
 
 
-def test_paths_of_the_demo_are_tracked(demo_database: Path) -> None:
+def test_paths_of_the_demo_are_tracked(shown: Path) -> None:
     """A milestone's file is covered by a tracked path, of the feature's own mechanism where there is one."""
     source = catalogue.find_source("linux-demo")
     own = {mechanism for path in source.paths for mechanism in path.mechanisms}
     features = {f.id: f for f in demo.demo_milestones("linux")[0]}
-    rows = ask(demo_database, "SELECT c.text, t.mechanism FROM changes c JOIN change_mechanisms t ON t.change_id = c.id "
+    rows = ask(shown / "kminer.db", "SELECT c.text, m.mechanism FROM changes c JOIN change_mechanisms m ON m.change_id = c.id "
                "WHERE c.source = 'linux-demo'")  # fmt: skip
     found: dict[str, set[str]] = {}
     for text, mechanism in rows:

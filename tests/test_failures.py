@@ -605,6 +605,23 @@ def test_a_killed_sync_leaves_no_lock(kminer: Kminer, database: Path, long_histo
     assert dump(database) == dump(database.with_name("alone.db"))
 
 
+@pytest.mark.parametrize("left", ["sample/0123456789abcdef/000000.jsonl", "sample", ""])
+def test_what_a_sync_left_that_was_killed_at_its_very_end(
+    kminer: Kminer, synced: Path, repo: GitRepo, left: str
+) -> None:
+    """A staging folder left after all was stored is removed by the next run, which finds nothing new."""
+    staging = Path(f"{synced}.sync")
+    assert not staging.exists()
+    (staging / left).parent.mkdir(parents=True, exist_ok=True)
+    if left.endswith(".jsonl"):
+        (staging / left).touch()
+    else:
+        (staging / left).mkdir(exist_ok=True)
+    done = kminer("--db", synced, "sync", "sample", "--repo", f"sample={repo.path}")
+    assert done.returncode == 0, done.stderr
+    assert not staging.exists()
+
+
 @pytest.mark.parametrize("jobs", ["1", "2"])
 def test_control_c(kminer: Kminer, database: Path, long_history: Path, jobs: str) -> None:
     """Ctrl-C ends with 130 and a sentence; workers go too, and the next run completes the work."""

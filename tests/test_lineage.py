@@ -89,7 +89,7 @@ def test_first_releases_are_the_earliest_that_git_says_contain_a_commit(repo: Gi
 
 @pytest.mark.parametrize("seed", range(5, 15))
 def test_the_release_before(repo: GitRepo, seed: int) -> None:
-    """The release before one is the highest among the nearest tagged commits below it, or a lower tag of its own commit."""
+    """The release before one is the highest among the nearest tagged commits below it, or a lower tag on its commit."""
     grow(repo, random.Random(seed), 60)
     releases, lineage, graph = traced(repo)
     parents = dict(graph)
@@ -115,13 +115,16 @@ def test_the_release_before(repo: GitRepo, seed: int) -> None:
 
 
 ORDER = [
-    "2.6.9", "2.6.10-rc1", "2.6.10-rc2", "2.6.10-rc10", "2.6.10", "2.6.10.1", "2.6.10.10", "2.6.11-rc1", "2.6.39", "3.0-rc1", "3.0",
+    "2.6.9", "2.6.10-rc1", "2.6.10-rc2", "2.6.10-rc10", "2.6.10", "2.6.10.1", "2.6.10.10", "2.6.11-rc1", "2.6.39",
+    "3.0-rc1", "3.0",
     "3.10", "4.20", "5.0-rc1", "5.0", "6.19", "7.0",
 ]  # fmt: skip
 DOCKER_ORDER = [
     "0.9.1", "1.12.0-rc1", "1.12.0", "1.13.0-rc1", "1.13.0", "1.13.1", "17.03.0-rc1", "17.03.0", "17.12.1", "18.06.0",
-    "19.03.0-beta1", "19.03.0-beta2", "19.03.0-rc1", "19.03.0", "19.03.15", "20.10.0-tp1", "20.10.0-beta1", "20.10.0-rc1", "20.10.0",
-    "23.0.0-beta.1", "23.0.0-rc.1", "23.0.0-rc.2", "23.0.0-rc.10", "23.0.0", "27.0.1", "28.0.0", "29.0.0-rc.1", "29.0.0",
+    "19.03.0-beta1", "19.03.0-beta2", "19.03.0-rc1", "19.03.0", "19.03.15", "20.10.0-tp1", "20.10.0-beta1", "20.10.0-rc1",
+    "20.10.0",
+    "23.0.0-beta.1", "23.0.0-rc.1", "23.0.0-rc.2", "23.0.0-rc.10", "23.0.0", "27.0.1", "28.0.0",
+    "29.0.0-rc.1", "29.0.0",
 ]  # fmt: skip
 
 

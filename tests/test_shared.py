@@ -65,7 +65,7 @@ def as_git_finds(where: Path, source: Source) -> Pairs:
 def test_commits_that_change_tracked_paths_are_those_of_git(
     places_of: dict[str, Path], databases: dict[str, Path], name: str
 ) -> None:
-    """The single-parent commits that change tracked paths, and what they change, are git's: none missing, none extra."""
+    """The single-parent commits that change tracked paths, and what they change, are git's: none missing or extra."""
     source = load_sources()[name]
     expected = as_git_finds(places_of[name], source)
     assert len(expected) > 1000
@@ -146,7 +146,7 @@ def test_every_message_is_stored_as_it_was(places_of: dict[str, Path], databases
 
 @pytest.mark.parametrize("name", HISTORIES)
 def test_databases_of_real_history_are_sound(databases: dict[str, Path], name: str) -> None:
-    """SQLite finds no fault; every change has an author and a release's previous one exists; no release precedes itself."""
+    """SQLite finds no fault; every change has an author, every previous release exists, none precedes itself."""
     database = databases[name]
     check_whole(database)
     assert ask(
@@ -162,7 +162,7 @@ def test_databases_of_real_history_are_sound(databases: dict[str, Path], name: s
 
 
 def test_facts_of_linux(databases: dict[str, Path]) -> None:
-    """What is known of early Linux is found: 2.6.24 brought cgroups, 2.6.12 is the oldest final, tags on trees are none."""
+    """What is known of early Linux is found: 2.6.24 brought cgroups, 2.6.12 is the oldest final, tags on trees do not count."""
     database = databases["linux"]
     rows = ask(
         database,
@@ -200,7 +200,7 @@ def test_facts_of_docker(databases: dict[str, Path]) -> None:
 def test_increments_of_real_history_equal_a_fresh_sync(
     places_of: dict[str, Path], databases: dict[str, Path], name: str, tmp_path: Path
 ) -> None:
-    """A history that comes in three parts, as of an old release, a later one and today, ends like one that comes whole."""
+    """A history that comes in three parts, as of two releases and of today, ends like one that comes whole."""
     source, growing, database = load_sources()[name], tmp_path / "growing.git", tmp_path / "growing.db"
     steps = {"linux": ["v2.6.20", "v2.6.33"], "docker": ["v1.12.0", "v20.10.0"]}[name]
     git("init", "--quiet", "--bare", str(growing))

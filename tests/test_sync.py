@@ -87,8 +87,10 @@ def test_rows_can_be_read_back_as_the_bytes_that_were_committed(repo: GitRepo, d
     """Messages in any encoding, with control characters, NUL or nothing at all, are stored as they are."""
     repo.commit({"tracked/a": "0"}, "start\n")
     messages: dict[bytes, bytes] = {
-        b"": b"", b"\0nul\0\n": b"", b"\x1b[2J\x1b]0;evil\x07\n": b"", "Grüße\n".encode("latin-1"): b"encoding ISO-8859-1\n",
-        "Привет\n".encode("koi8-r"): b"encoding KOI8-R\n", b"\xff\xfe\n": b"encoding nonsense\n", b"[red]<script>\n\n|a|b|\n": b"",
+        b"": b"", b"\0nul\0\n": b"", b"\x1b[2J\x1b]0;evil\x07\n": b"", 
+        "Grüße\n".encode("latin-1"): b"encoding ISO-8859-1\n",
+        "Привет\n".encode("koi8-r"): b"encoding KOI8-R\n", b"\xff\xfe\n": b"encoding nonsense\n",
+        b"[red]<script>\n\n|a|b|\n": b"",
         b"\xff \\ud800\n": b"encoding raw_unicode_escape\n", b"big\n\n" + b"word " * 400_000: b"",
     }  # fmt: skip
     made = {}
@@ -211,7 +213,7 @@ INCREMENTS = [
 
 @pytest.mark.parametrize("step", INCREMENTS)
 def test_an_increment_equals_a_fresh_sync(history: GitRepo, database: Path, step: Callable[[GitRepo], None]) -> None:
-    """Whatever happens to a repository, the next sync holds what a sync into a new database holds, and keeps its ids."""
+    """Whatever happens to a repository, the next sync holds what one into a new database holds, and keeps its ids."""
     run_sync(SOURCE, history.path, database)
     before = ids(database)
     step(history)
@@ -228,8 +230,8 @@ def test_increments_one_after_the_other_equal_a_fresh_sync(history: GitRepo, dat
     """The same for several such steps in any order, with a sync after each."""
     run_sync(SOURCE, history.path, database)
     steps = [
-        new_commits, a_tag_on_an_old_commit, a_forced_head, a_deleted_branch_that_was_merged, a_moved_tag, a_release_on_a_branch,
-        a_merge_of_old_branches, a_new_root, dull_commits, a_pull_request,
+        new_commits, a_tag_on_an_old_commit, a_forced_head, a_deleted_branch_that_was_merged, a_moved_tag,
+        a_release_on_a_branch, a_merge_of_old_branches, a_new_root, dull_commits, a_pull_request,
     ]  # fmt: skip
     chance = random.Random(seed)
     for step in chance.sample(steps, 6):
@@ -300,7 +302,7 @@ def changed(**facts: Any) -> Source:
 )
 @pytest.mark.parametrize("more", [False, True])
 def test_a_changed_source_file(history: GitRepo, database: Path, source: Source, more: bool) -> None:
-    """After its file changed a source holds what a fresh sync holds: what no longer matches is gone, kept rows keep their id."""
+    """After its file changed a source holds what a fresh sync holds: what no longer matches is gone, the rest keeps its id."""
     run_sync(SOURCE, history.path, database)
     before = ids(database)
     if more:
@@ -453,8 +455,8 @@ def with_replaced_objects(repo: GitRepo, folder: Path) -> Path:
 @pytest.mark.parametrize(
     "make",
     [
-        as_plain_clone, as_folder_below_a_clone, as_worktree, as_alternates, with_commit_graph, as_mirror, without_blobs,
-        with_packed_refs, with_replaced_objects,
+        as_plain_clone, as_folder_below_a_clone, as_worktree, as_alternates, with_commit_graph, as_mirror,
+        without_blobs, with_packed_refs, with_replaced_objects,
     ],
 )  # fmt: skip
 def test_every_kind_of_clone_gives_the_same(

@@ -65,8 +65,10 @@ NAMES = [
     "kernel/cgroup.c", "kernel/cgroup/cgroup.c", "kernel/cgroup/cpuset.c", "kernel/cgroup/sub/deep.c", "kernel/cgroup",
     "kernel/cgroups.c", "kernel/cgroup-x/y.c", "kernel/pid.c", "kernel/pid_namespace.c", "kernel/pid/x.c", "kernel/pi",
     "fs/overlayfs/super.c", "fs/overlayfs/a/b/c.c", "fs/overlayfs", "fs/overlayfs.c", "fs/overlay", "mm/memcontrol.c",
-    "mm/memcontrol-v1.c", "mm/memcontrol", "mm/memcontrol.c/odd.c", "tools/a/ns/x.c", "tools/ab/ns/y.c", "tools/ab/ns/x.c",
-    "tools/ns", "tools/a/ns", "tools/ans/ns/x.c", "tools/.hidden/ns/x.c", "top.c", "Top.c", "top", "a", "a/b", "a/b/c", "a.b", "a-b",
+    "mm/memcontrol-v1.c", "mm/memcontrol", "mm/memcontrol.c/odd.c", "tools/a/ns/x.c", "tools/ab/ns/y.c",
+    "tools/ab/ns/x.c",
+    "tools/ns", "tools/a/ns", "tools/ans/ns/x.c", "tools/.hidden/ns/x.c", "top.c", "Top.c", "top", "a", "a/b", "a/b/c",
+    "a.b", "a-b",
 ]  # fmt: skip
 TRACKED = [
     "kernel/cgroup/|kernel/cgroup.c", "kernel/cgroup/cpuset.c", "kernel/cgroup/sub/", "kernel/pid*", "kernel/pid.c",

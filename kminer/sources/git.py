@@ -89,6 +89,7 @@ def sync(source: Source, db: sqlite3.Connection, database: Path, options: Option
     summary = Summary(source.id, repository.path)
     plan = _plan(source, db, repository, options, summary)
     if plan is None:
+        Staging(database, source.id, "").close()
         summary.notes.append("nothing new")
     else:
         _carry_out(plan, source, db, database, repository, options, progress, summary)

@@ -18,6 +18,7 @@ class Staging:
 
     def __init__(self, database: Path, source: str, plan: str) -> None:
         self._top = Path(f"{database}.sync")
+        self._source = source
         self._folder = self._top / source / plan
 
     def open(self) -> None:
@@ -47,8 +48,8 @@ class Staging:
 
     def close(self) -> None:
         """Remove all that was kept for this source, and the folder when nothing else is in it."""
-        shutil.rmtree(self._folder.parent)
-        if not any(self._top.iterdir()):
+        shutil.rmtree(self._top / self._source, ignore_errors=True)
+        if self._top.is_dir() and not any(self._top.iterdir()):
             self._top.rmdir()
 
 
