@@ -314,7 +314,7 @@ def test_release_dates_fit_the_versions() -> None:
         ("data/releases", "x.toml", 'project = "x"\n[[releases]]\nversion = "1"\ntag = "v1"\n', "releases.date"),
         ("data/releases", "x.toml", 'project = "x"\nreleases = 3\n', "releases"),
         ("data/features", "x.toml",
-         'id = "x"\nproject = "p"\narea = "a"\ntitle = "t"\nsummary = "s"\nconfidence = "low"\ncommits = ["x"]\n', "commits"),
+         'id="x"\nproject="p"\narea="a"\ntitle="t"\nsummary="s"\nconfidence="low"\ncommits=["x"]\n', "commits"),
     ],
 )  # fmt: skip
 def test_faults_in_other_files(folder: str, name: str, text: str, key: str) -> None:

@@ -176,7 +176,8 @@ def test_paths_of_the_demo_are_tracked(shown: Path) -> None:
     source = catalogue.find_source("linux-demo")
     own = {mechanism for path in source.paths for mechanism in path.mechanisms}
     features = {f.id: f for f in demo.demo_milestones("linux")[0]}
-    rows = ask(shown / "kminer.db", "SELECT c.text, m.mechanism FROM changes c JOIN change_mechanisms m ON m.change_id = c.id "
+    rows = ask(shown / "kminer.db",
+               "SELECT c.text, m.mechanism FROM changes c JOIN change_mechanisms m ON m.change_id = c.id "
                "WHERE c.source = 'linux-demo'")  # fmt: skip
     found: dict[str, set[str]] = {}
     for text, mechanism in rows:

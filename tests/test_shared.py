@@ -162,7 +162,7 @@ def test_databases_of_real_history_are_sound(databases: dict[str, Path], name: s
 
 
 def test_facts_of_linux(databases: dict[str, Path]) -> None:
-    """What is known of early Linux is found: 2.6.24 brought cgroups, 2.6.12 is the oldest final, tags on trees do not count."""
+    """What is known of early Linux is found: 2.6.24 brought cgroups, 2.6.12 is the oldest final release."""
     database = databases["linux"]
     rows = ask(
         database,

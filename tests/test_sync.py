@@ -87,7 +87,7 @@ def test_rows_can_be_read_back_as_the_bytes_that_were_committed(repo: GitRepo, d
     """Messages in any encoding, with control characters, NUL or nothing at all, are stored as they are."""
     repo.commit({"tracked/a": "0"}, "start\n")
     messages: dict[bytes, bytes] = {
-        b"": b"", b"\0nul\0\n": b"", b"\x1b[2J\x1b]0;evil\x07\n": b"", 
+        b"": b"", b"\0nul\0\n": b"", b"\x1b[2J\x1b]0;evil\x07\n": b"",
         "Grüße\n".encode("latin-1"): b"encoding ISO-8859-1\n",
         "Привет\n".encode("koi8-r"): b"encoding KOI8-R\n", b"\xff\xfe\n": b"encoding nonsense\n",
         b"[red]<script>\n\n|a|b|\n": b"",
@@ -302,7 +302,7 @@ def changed(**facts: Any) -> Source:
 )
 @pytest.mark.parametrize("more", [False, True])
 def test_a_changed_source_file(history: GitRepo, database: Path, source: Source, more: bool) -> None:
-    """After its file changed a source holds what a fresh sync holds: what no longer matches is gone, the rest keeps its id."""
+    """After its file changed a source holds what a fresh sync holds; what stays keeps its id."""
     run_sync(SOURCE, history.path, database)
     before = ids(database)
     if more:

@@ -171,6 +171,16 @@ def test_large_folders(repo: GitRepo, seed: int) -> None:
     assert as_kminer_finds(repo.path, paths) == as_git_finds(repo.path, paths)
 
 
+def test_renames_within_a_large_folder(repo: GitRepo) -> None:
+    """A file that takes another name, and keeps its content, has left the one and come to the other."""
+    names = [f"big/name{number:03}.c" for number in range(400)]
+    repo.commit(dict.fromkeys(names[::2], "the same"))
+    for old, new in ((0, 1), (100, 101), (198, 199), (199, 197), (1, 0)):
+        repo.commit({names[old]: None, names[new]: "the same"})
+    for paths in (tracked(*names), tracked("big/*.c"), tracked(*names[::2], "big/*[13579].c")):
+        assert as_kminer_finds(repo.path, paths) == as_git_finds(repo.path, paths)
+
+
 def test_a_large_folder_with_a_glob_read_back_and_forth(repo: GitRepo) -> None:
     """Trees of a large folder come in any order: what was remembered of the last one never stands for the next."""
     repo.commit({f"big/name{number:03}": "0" for number in range(200)})

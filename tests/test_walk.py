@@ -189,7 +189,7 @@ def test_targets_are_commits_that_the_repository_knows(repo: GitRepo) -> None:
 
 
 def test_merges_pulls_and_octopuses(repo: GitRepo) -> None:
-    """A merge counts for what it says: a subsystem's pull by its title, another by its words; its paths are its parents'."""
+    """A merge counts for what it says, a subsystem's pull by its title; it has no paths of its own."""
     base = repo.commit({"x": "1"})
     sides = [repo.commit({f"tracked/{n}": "1"}, parents=[base], branch=f"side{n}") for n in range(4)]
     pull = repo.merge(sides[0], message="Merge tag 'widget-for-1.0' of somewhere\n\nPull widget updates.\n")

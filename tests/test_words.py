@@ -54,6 +54,8 @@ def plainly_found(words: Sequence[str], messages: Sequence[bytes]) -> set[int]:
         ("copy-up", "copy-ups", False),
         ("/proc/*", "in /proc/self", True),
         ("CVE-*", "cve-2019-1", True),
+        ("*aa", "aaa", True),
+        ("aba*", "xababa-aba", True),
         ("psi", "", False),
     ],
 )
