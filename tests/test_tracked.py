@@ -332,3 +332,19 @@ def test_sequences_are_sorted_by_path(repo: GitRepo) -> None:
         found
     )
     assert found == [path.path for path in changed_paths(repo.path, tracked("zeta", "kernel/", "tracked/"))[made]]
+
+
+def test_folders_laid_out_alike(tmp_path: Path) -> None:
+    """A tracked name that takes an untracked one's place leaves every other byte of the folder where it was."""
+    repo = GitRepo(tmp_path / "r.git")
+    repo.commit({"aa/x": "1", "bb.c": "1", "other": "1", "zz.c": "1"}, "start")
+    repo.commit({"aa/x": "2", "zz.c": "2"}, "only ids differ")
+    repo.commit({"other": "2"}, "an untracked one only")
+    repo.commit({"other": None, "wants": "2"}, "takes its place")
+    repo.commit({"wants": None, "other": "2"}, "and gives it back")
+    repo.commit({"bb.c": executable("1")}, "another mode")
+    repo.commit({"bb.c": None, "bb.c/y": "1"}, "a folder instead")
+    paths = tracked("aa/", "bb.c", "wants", "zz.c", "zz.d")
+    found = as_kminer_finds(repo.path, paths)
+    assert found == as_git_finds(repo.path, paths)
+    assert len(found) == 6

@@ -111,6 +111,34 @@ _Projection = dict[str, _Entry]
 """What a node tracks in one tree, by name."""
 
 
+class _Layout:
+    """Where the names that a node tracks stand in a tree object, and which of them it lacks."""
+
+    __slots__ = ("_absent", "_entries", "_length", "_names", "_spans")
+
+    def __init__(self, node: _Node, raw: bytes, entries: _Projection) -> None:
+        self._length = len(raw)
+        self._absent = [needle for name, needle, _ in node.needles if name not in entries]
+        self._entries: list[tuple[str, int, int, _Node]] = []
+        self._spans: list[tuple[int, int]] = []
+        for name, needle, child in node.needles:
+            if name in entries:
+                entry_id, mode, _ = entries[name]
+                start = raw.index(needle + entry_id)
+                self._entries.append((name, start + len(needle), mode, child))
+                self._spans.append((max(0, start - len("100644")), start + len(needle)))
+        self._names = b"".join([raw[start:end] for start, end in self._spans])
+
+    def read(self, raw: bytes) -> _Projection | None:
+        """What is tracked in a tree object laid out alike; None if this one is not."""
+        if len(raw) != self._length or b"".join([raw[start:end] for start, end in self._spans]) != self._names:
+            return None
+        for needle in self._absent:
+            if needle in raw:
+                return None
+        return {name: (raw[place : place + 20], mode, node) for name, place, mode, node in self._entries}
+
+
 class TrackedPaths:
     """Finds changes of a source's tracked paths between trees of one repository.
 
@@ -123,11 +151,13 @@ class TrackedPaths:
         self._root = _build(paths)
         self._seen: dict[tuple[_Node, bytes], _Projection] = {}
         self._last: dict[_Node, tuple[bytes, _Projection]] = {}
+        self._layouts: dict[_Node, _Layout] = {}
 
     def forget(self) -> None:
         """Free what was remembered of trees."""
         self._seen.clear()
         self._last.clear()
+        self._layouts.clear()
 
     def present(self, tree: bytes) -> int:
         """How many tracked paths (current or old names) exist in `tree`."""
@@ -172,7 +202,7 @@ class TrackedPaths:
     def _read(self, node: _Node, raw: bytes) -> _Projection:
         """Neighbouring commits' folders differ in a few bytes: of a large one only what differs is searched."""
         if len(raw) < _LARGE:
-            return _entries(node, raw)
+            return self._read_small(node, raw)
         last, known = self._last.get(node, (b"", {}))
         start, old_end, new_end = _difference(last, raw)
         if 2 * max(old_end, new_end) - 2 * start > len(raw):
@@ -184,6 +214,16 @@ class TrackedPaths:
                 entries.pop(name, None)
             entries.update(_entries(node, raw[start : new_end + _LONGEST_ENTRY]))
         self._last[node] = (raw, entries)
+        return entries
+
+    def _read_small(self, node: _Node, raw: bytes) -> _Projection:
+        """Most commits change ids, not names: the names are then where they were in the last tree."""
+        layout = self._layouts.get(node)
+        if layout is not None and (known := layout.read(raw)) is not None:
+            return known
+        entries = _entries(node, raw)
+        if not node.stems:
+            self._layouts[node] = _Layout(node, raw, entries)
         return entries
 
     def _raw_tree(self, tree_id: bytes) -> bytes:

@@ -28,7 +28,7 @@ def save_source(db: sqlite3.Connection, source: Source) -> None:
 
 def save_changes(db: sqlite3.Connection, source: str, definition: str, changes: Iterable[Change]) -> int:
     """Insert or replace changes by (source, key); an id once given stays. Returns how many were new."""
-    new = 0
+    new, placed = 0, []
     for change in changes:
         known = db.execute("SELECT id FROM changes WHERE source = ? AND key = ?", (source, change.key)).fetchone()
         if known:
@@ -38,7 +38,8 @@ def save_changes(db: sqlite3.Connection, source: str, definition: str, changes: 
         else:
             new += 1
             change_id = db.execute(_INSERT, _row(source, definition, change)).lastrowid
-        _save_details(db, change_id, change)
+        placed.append((change_id, change))
+    _save_details(db, placed)
     return new
 
 
@@ -66,18 +67,18 @@ def _forget_details(db: sqlite3.Connection, change_id: int) -> None:
     db.execute("DELETE FROM people WHERE change_id = ?", (change_id,))
 
 
-def _save_details(db: sqlite3.Connection, change_id: int | None, change: Change) -> None:
+def _save_details(db: sqlite3.Connection, placed: Sequence[tuple[int, Change]]) -> None:
     db.executemany(
         "INSERT INTO change_paths (change_id, path, change, tracked) VALUES (?, ?, ?, ?)",
-        [(change_id, _text(path.path), path.change, path.tracked) for path in change.paths],
+        [(number, _text(path.path), path.change, path.tracked) for number, change in placed for path in change.paths],
     )
     db.executemany(
         "INSERT INTO refs (change_id, type, value, target) VALUES (?, ?, ?, ?)",
-        [(change_id, reference.type, reference.value, reference.target) for reference in change.references],
+        [(number, ref.type, ref.value, ref.target) for number, change in placed for ref in change.references],
     )
     db.executemany(
         "INSERT OR IGNORE INTO people (change_id, role, name, email) VALUES (?, ?, ?, ?)",
-        [(change_id, person.role, person.name, person.email) for person in change.people],
+        [(number, one.role, one.name, one.email) for number, change in placed for one in change.people],
     )
 
 
