@@ -11,13 +11,17 @@ from __future__ import annotations
 
 import argparse
 import random
+import re
 import subprocess
 import sys
 import tempfile
+import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 
 from measure import measure
+
+SHIPPED = Path(__file__).resolve().parent.parent / "data/sources/linux.toml"
 
 
 def cut(repository: str, commits: int, target: Path) -> Path:
@@ -50,7 +54,8 @@ def synthetic(commits: int, target: Path) -> Path:
 
 def _stream(commits: int) -> Iterator[bytes]:
     chance = random.Random(26)
-    tracked = ["kernel/cgroup/cgroup.c", "mm/memcontrol.c", "fs/overlayfs/super.c", "kernel/nsproxy.c"]
+    rows = tomllib.loads(SHIPPED.read_text())["paths"]
+    tracked = [row["path"] for row in rows if re.fullmatch(r"[\w/.-]+[.][ch]", row["path"])]
     others = [f"drivers/d{folder}/f{file}.c" for folder in range(60) for file in range(20)]
     for number in range(1, commits + 1):
         path = chance.choice(tracked) if chance.random() < 0.02 else chance.choice(others)
@@ -87,12 +92,13 @@ def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser()
     parser.add_argument("repository")
+    parser.add_argument("--real", type=int, nargs="*", default=[50_000, 100_000, 200_000])
     parser.add_argument("--synthetic", type=int, default=1_400_000)
     given = parser.parse_args()
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         print(f"{'commits':>12} {'wall s':>8} {'s / 10,000 commits':>20} {'memory MB':>10}")
-        for commits in (50_000, 100_000, 200_000):
+        for commits in given.real:
             sync(cut(given.repository, commits, folder / f"first-{commits}.git"), folder)
         if given.synthetic:
             for commits in (given.synthetic // 7, given.synthetic):
