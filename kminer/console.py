@@ -26,7 +26,6 @@ if TYPE_CHECKING:
 WIDE = 10_000
 """Columns assumed where output is no terminal: lines are then for other programs and never folded."""
 
-
 _SHORT = 20
 """Characters up to which a column's cells are kept on one line."""
 

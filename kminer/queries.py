@@ -21,7 +21,6 @@ Value = str | int | None
 _ALLOWED = {
     sqlite3.SQLITE_SELECT, sqlite3.SQLITE_READ, sqlite3.SQLITE_FUNCTION, sqlite3.SQLITE_RECURSIVE,
 }  # fmt: skip
-FORMATS = ("table", "csv", "json", "jsonl", "md")
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,22 +45,32 @@ def find(name: str) -> SavedQuery:
     return catalogue.find_query(name)
 
 
-def bind(query: SavedQuery, settings: Mapping[str, str | int]) -> dict[str, Value]:
-    """Values of all the query's parameters. Raises UsageError for one missing, unknown, or no number."""
-    known = {parameter.name: parameter for parameter in query.parameters}
+def bind(
+    head: SavedQuery, settings: Mapping[str, str | int], noun: str = "query", whole: str = r"-?\d{1,18}"
+) -> dict[str, Value]:
+    """Values of all parameters of a query, or of a report, whose head has the same form.
+
+    Raises UsageError for one missing or unknown, or one that must be a number and does not match `whole`.
+    """
+    known = {parameter.name: parameter for parameter in head.parameters}
     for name in settings:
         if name not in known:
-            listed = ", ".join(known) or "none"
-            raise UsageError(f"Query '{query.name}' has no parameter '{name}'.", where=f"its parameters: {listed}")
+            raise UsageError(
+                f"{noun.capitalize()} '{head.name}' has no parameter '{name}'.",
+                where=f"its parameters: {', '.join(known) or 'none'}",
+                next=f"They are described at the top of {head.file}.",
+            )
     values: dict[str, Value] = {}
     for name, parameter in known.items():
         value: Value = settings.get(name, parameter.default)
         if value is None:
+            needed = " ".join(f"--set {p.name}=..." for p in head.parameters if p.default is None)
             raise UsageError(
-                f"Query '{query.name}' needs a value for '{name}': {parameter.about}.", next=f"Add --set {name}=VALUE."
+                f"{noun.capitalize()} '{head.name}' needs --set {name}=...: {parameter.about}.",
+                next=f"kminer {noun} {head.name} {needed}",
             )
         if isinstance(parameter.default, int) and isinstance(value, str):
-            if not re.fullmatch(r"-?\d{1,18}", value):
+            if not re.fullmatch(whole, value):
                 raise UsageError(f"--set {name}={value}: this must be a whole number ({parameter.about}).")
             value = int(value)
         values[name] = value

@@ -40,7 +40,6 @@ from kminer.store.reader import holds_demo
 _WIDE = {"ns.core", "cg.core", "mgmt.runtime"}
 
 
-
 class ReportError(KminerError):
     """A report cannot be written (exit code 1)."""
 
@@ -74,7 +73,7 @@ def write(db: sqlite3.Connection, template: Path, settings: Mapping[str, str], o
     """
     head = _head(template)
     report = _Report(db, Pictures(head.name, "Demo data" if holds_demo(db) else ""))
-    values = _bind(head, settings)
+    values = queries.bind(head, settings, "report", r"\d{1,9}")
     with _template_errors(template):
         text = _environment(report, template).get_template(template.name).render(values)
     target = out / f"{head.name}.md"
@@ -95,32 +94,6 @@ def _head(template: Path) -> SavedQuery:
     """Title, why and parameters: the same lines as in a query's head, inside the comment that opens the template."""
     head = catalogue.read_query(template)
     return SavedQuery(template.name.removesuffix(".md.j2"), head.title, head.why, head.parameters, "", str(template))
-
-
-def _bind(head: SavedQuery, settings: Mapping[str, str]) -> dict[str, object]:
-    known = {parameter.name: parameter for parameter in head.parameters}
-    for name in settings:
-        if name not in known:
-            raise UsageError(
-                f"Report '{head.name}' has no parameter '{name}'.",
-                where=head.file,
-                next=f"Its parameters: {', '.join(known) or 'none'}.",
-            )
-    values: dict[str, object] = {}
-    for name, parameter in known.items():
-        value: str | int | None = settings.get(name, parameter.default)
-        if value is None:
-            raise UsageError(
-                f"Report '{head.name}' needs --set {name}=...: {parameter.about}.",
-                next=f"kminer report {head.name} "
-                + " ".join(f"--set {p.name}={p.default or '...'}" for p in head.parameters if p.default is None),
-            )
-        if isinstance(parameter.default, int) and isinstance(value, str):
-            if not re.fullmatch(r"\d{1,9}", value):
-                raise UsageError(f"--set {name}={value}: this must be a whole number ({parameter.about}).")
-            value = int(value)
-        values[name] = value
-    return values
 
 
 @contextmanager
@@ -285,6 +258,7 @@ class _Report:
                 **{name: sign.get(name) for name in ("cves", "fixes", "reverts")},
             })  # fmt: skip
         return list(rows.values())
+
 
 def _nearest(name: str, tags: Sequence[str]) -> list[str]:
     """Candidates of the version first, then what lies below it, then what is spelt alike; the newest if nothing is."""

@@ -199,7 +199,7 @@ def test_a_large_folder_with_a_glob_read_back_and_forth(repo: GitRepo) -> None:
         expected = [(line.split("\t")[1], line.split(" ")[4][0]) for line in told]
         assert [(c.path, c.change) for c in one.changes(bytes.fromhex(old), bytes.fromhex(new))] == expected
         if chance.random() < 0.2:
-            one.forget()
+            one = TrackedPaths(repo.repository, paths)
 
 
 def _tree_of(repo: GitRepo) -> str:

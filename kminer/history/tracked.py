@@ -142,7 +142,7 @@ class _Layout:
 class TrackedPaths:
     """Finds changes of a source's tracked paths between trees of one repository.
 
-    What was read of a tree is remembered until `forget` is called: neighbouring commits share most trees.
+    What was read of a tree is remembered as long as this lives: neighbouring commits share most trees.
     """
 
     def __init__(self, repository: pygit2.Repository, paths: tuple[TrackedPath, ...]) -> None:
@@ -152,12 +152,6 @@ class TrackedPaths:
         self._seen: dict[tuple[_Node, bytes], _Projection] = {}
         self._last: dict[_Node, tuple[bytes, _Projection]] = {}
         self._layouts: dict[_Node, _Layout] = {}
-
-    def forget(self) -> None:
-        """Free what was remembered of trees."""
-        self._seen.clear()
-        self._last.clear()
-        self._layouts.clear()
 
     def present(self, tree: bytes) -> int:
         """How many tracked paths (current or old names) exist in `tree`."""

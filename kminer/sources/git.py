@@ -175,10 +175,11 @@ def _check_likeness(source: Source, repository: pygit2.Repository, refs: Sequenc
         tracked = TrackedPaths(repository, paths)
         return max(tracked.present(tree) for tree in trees) / len(paths)
 
-    own = share(source.paths)
-    nearest = max(catalogue.load_sources().values(), key=lambda other: share(other.paths))
-    if own < LIKENESS or share(nearest.paths) > 2 * own:
-        looks = f"; it looks like {nearest.title}" if share(nearest.paths) >= LIKENESS else ""
+    titles = {other.paths: other.title for other in reversed(catalogue.load_sources().values())}
+    shares = {paths: share(paths) for paths in (source.paths, *titles)}
+    own, nearest = shares[source.paths], max(titles, key=shares.__getitem__)
+    if own < LIKENESS or shares[nearest] > 2 * own:
+        looks = f"; it looks like {titles[nearest]}" if shares[nearest] >= LIKENESS else ""
         raise RepositoryError(
             f"This does not look like {source.title}: too few of its tracked paths exist{looks}.",
             where=repository.path,
