@@ -14,7 +14,20 @@ from typing import Any, TypeVar
 
 from kminer import places
 from kminer.errors import CatalogueError, UsageError
-from kminer.records import Feature, Parameter, ReleaseDate, SavedQuery, Source, Taxonomy, TrackedPath
+from kminer.records import (
+    Annotation,
+    Claim,
+    Feature,
+    Homonym,
+    MechanismRule,
+    Parameter,
+    ReleaseDate,
+    Rules,
+    SavedQuery,
+    Source,
+    Taxonomy,
+    TrackedPath,
+)
 
 T = TypeVar("T")
 Table = dict[str, Any]
@@ -52,8 +65,89 @@ def load_labels() -> Taxonomy:
     """The taxonomy of data/labels.toml."""
     file = places.shipped("data") / "labels.toml"
     table = _toml(file)
-    _only(table, {"mechanisms", "kinds", "dimensions", "flags"}, file)
+    _only(table, {"mechanisms", "kinds", "dimensions", "flags", "natural"}, file)
     return Taxonomy(**{name: _get(table, name, dict, {}, file) for name in table})
+
+
+@cache
+def load_rules() -> Rules:
+    """The rules of data/rules/, with the terms that data/features/ holds: interface files, system calls, symbols."""
+    labels, terms = load_labels(), _feature_terms()
+    mechanisms, file = _rule_tables("mechanisms", {"prefixes", "terms"})
+    homonyms, homonym_file = _rule_tables("homonyms", {"about", "words", "prefixes", "paths"})
+    claims, claim_file = _rule_tables("kinds", {*labels.kinds, *labels.flags})
+    _known(mechanisms, labels.mechanisms, file)
+    return Rules(
+        mechanisms={
+            label: MechanismRule(_texts(row, "prefixes", file), (*_texts(row, "terms", file), *terms.get(label, ())))
+            for label, row in mechanisms.items()
+        },
+        homonyms={
+            name: Homonym(
+                _required(row, "about", homonym_file),
+                *(_texts(row, key, homonym_file) for key in ("words", "prefixes", "paths")),
+            )
+            for name, row in homonyms.items()
+        },
+        kinds=_claims(claims["kinds"], claim_file),
+        flags=_claims(claims["flags"], claim_file),
+    )
+
+
+ANNOTATION_COLUMNS = (
+    "key", "annotator", "relevant", "mechanisms", "kind", "dimensions", "flags", "stratum", "weight",
+)  # fmt: skip
+OWN = "own"
+"""The annotator of what `kminer label` writes."""
+SETTLED = "settled"
+"""The annotator of a third reading, which counts where two others disagreed."""
+
+
+def read_annotations(file: Path) -> list[Annotation]:
+    """The labels by hand of one file: tab-separated, a header, then a line a change and annotator."""
+    lines = _text(file).splitlines()
+    if not lines or tuple(lines[0].split("\t")) != ANNOTATION_COLUMNS:
+        raise _fault(file, "header", f"must be the first line: {' '.join(ANNOTATION_COLUMNS)}, parted by tabs")
+    return [_annotation(line, number, file) for number, line in enumerate(lines[1:], 2) if line]
+
+
+def _annotation(line: str, number: int, file: Path) -> Annotation:
+    fields, labels = line.split("\t"), load_labels()
+    if len(fields) != len(ANNOTATION_COLUMNS):
+        raise _fault(file, f"line {number}", f"must have {len(ANNOTATION_COLUMNS)} fields parted by tabs")
+    row = dict(zip(ANNOTATION_COLUMNS, fields, strict=True))
+    for key, known in (("mechanisms", labels.mechanisms), ("dimensions", labels.dimensions), ("flags", labels.flags)):
+        for label in row[key].split():
+            if label not in known:
+                raise _fault(file, f"line {number}: {key}", f"names {label!r}, which data/labels.toml does not know")
+    if row["relevant"] not in ("0", "1") or row["kind"] not in labels.kinds or not row["key"]:
+        raise _fault(file, f"line {number}", "needs a key, 0 or 1 for relevant, and a kind of data/labels.toml")
+    try:
+        weight = float(row["weight"])
+    except ValueError as error:
+        raise _fault(file, f"line {number}: weight", f"must be a number, not {row['weight']!r}") from error
+    lists = {key: tuple(row[key].split()) for key in ("mechanisms", "dimensions", "flags")}
+    return Annotation(key=row["key"], annotator=row["annotator"], relevant=row["relevant"] == "1", kind=row["kind"],
+                      stratum=row["stratum"], weight=weight, **lists)  # fmt: skip
+
+
+def load_annotations() -> dict[str, list[Annotation]]:
+    """All labels by hand, by the key of their change: shipped ones, then the user's own."""
+    found: dict[str, list[Annotation]] = {}
+    for file in _files("data/annotations", "*.tsv"):
+        for note in read_annotations(file):
+            found.setdefault(note.key, []).append(note)
+    return found
+
+
+def settled_annotations() -> dict[str, Annotation]:
+    """The one set of labels that counts for each change: the user's own, else the third reading, else the first."""
+    found = {}
+    for key, notes in load_annotations().items():
+        own = [note for note in notes if note.annotator == OWN]
+        settled = [note for note in notes if note.annotator == SETTLED]
+        found[key] = (own[-1:] or settled or notes)[0]
+    return found
 
 
 def load_features() -> dict[str, Feature]:
@@ -284,6 +378,50 @@ def _feature(table: Table, file: Path) -> Feature:
     )
 
 
+def _rule_tables(name: str, keys: set[str]) -> tuple[dict[str, Table], Path]:
+    """The tables of data/rules/`name`.toml by their names, and the file."""
+    file = next(file for file in _files("data/rules", f"{name}.toml"))
+    tables = _toml(file)
+    for label, row in tables.items():
+        if not isinstance(row, dict):
+            raise _fault(file, label, "must be a table")
+        _only(row, keys, file, f"{label}.")
+    return tables, file
+
+
+def _known(labels: Iterable[str], known: Iterable[str], file: Path) -> None:
+    for label in set(labels) - set(known):
+        raise _fault(file, label, "is not a label of data/labels.toml")
+
+
+_CLAIM_KEYS = ("first", "titles", "terms", "trailers")
+
+
+def _claims(table: Table, file: Path) -> dict[str, Claim]:
+    for label, row in table.items():
+        _only(row, set(_CLAIM_KEYS), file, f"{label}.")
+    return {label: Claim(*(_texts(row, key, file) for key in _CLAIM_KEYS)) for label, row in table.items()}
+
+
+_TERM = re.compile(r"[A-Za-z_][\w.+-]{4,}")
+_NAMING = {"cgfile", "cgread", "cgkey", "kallsyms", "syscall", "nsioctl", "unshare", "cg2feat", "pidfdioctl"}
+
+
+def _feature_terms() -> dict[str, list[str]]:
+    """What the catalogue's features are called in code, by mechanism: symbols, interface files, calls, flags."""
+    terms: dict[str, list[str]] = {}
+    for file, table in _tables("data/features").values():
+        names = _texts(table, "marker", file)[1:]
+        for detector in _texts(table, "detect", file):
+            kind, _, name = detector.partition(":")
+            names = (*names, name.split(":")[0]) if kind in _NAMING else names
+        mechanisms = _mechanisms(table, file)[:1]
+        for name in names:
+            if _TERM.fullmatch(name) and ("_" in name or "." in name or not name.islower()):
+                terms.setdefault(mechanisms[0], []).append(name)
+    return {label: list(dict.fromkeys(names)) for label, names in terms.items()}
+
+
 def _required(table: Table, key: str, file: Path) -> str:
     value = table.get(key)
     if not isinstance(value, str) or not value:
@@ -342,6 +480,8 @@ def load_report_heads() -> dict[str, SavedQuery]:
 CHECKS: dict[str, Callable[[], Sized]] = {
     "data/labels.toml": lambda: load_labels().mechanisms,
     "data/sources": load_sources,
+    "data/rules": lambda: load_rules().mechanisms,
+    "data/annotations": load_annotations,
     "data/features": load_features,
     "data/releases": load_release_dates,
     "queries": load_queries,

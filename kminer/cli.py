@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-import os
 import signal
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from kminer import __version__, places
+from kminer import __version__, labelcli
+from kminer.command import Group, check_known, completes, database_of, open_store, terminal_of
 from kminer.errors import KminerError, UsageError
 
 if TYPE_CHECKING:
     import sqlite3
-    from collections.abc import Callable, Mapping
 
     from kminer.console import Terminal
     from kminer.records import Source
@@ -27,33 +25,8 @@ Exit codes: 0 done, 1 it failed (the message says what, where and what next),
 """
 
 
-class _Group(click.Group):
-    """Turns kminer's errors into a message and an exit code; nothing else may exit."""
-
-    def invoke(self, context: click.Context) -> object:
-        """Run a command."""
-        try:
-            return super().invoke(context)
-        except KminerError as error:
-            _terminal(context).fail(str(error))
-            context.exit(error.exit_code)
-        except KeyboardInterrupt:
-            _terminal(context).fail("interrupted; run the same command again to go on.")
-            context.exit(130)
-        except BrokenPipeError:
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-            context.exit(0)
-
-
-def _terminal(context: click.Context) -> Terminal:
-    from kminer.console import Terminal
-
-    given = context.find_root().params
-    return Terminal(-1 if given.get("quiet") else int(given.get("verbose") or 0))
-
-
 @click.group(
-    cls=_Group, epilog=EPILOG, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100}
+    cls=Group, epilog=EPILOG, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100}
 )
 @click.version_option(__version__, prog_name="kminer")
 @click.option("-v", "--verbose", count=True, help="Say more of what is done.")
@@ -70,60 +43,20 @@ def main(verbose: int, quiet: bool, db: Path | None) -> None:
     """
 
 
-def _database(context: click.Context) -> Path:
-    named = context.find_root().params.get("db")
-    return named if isinstance(named, Path) else places.default_database()
-
-
-def _open(context: click.Context) -> sqlite3.Connection:
-    from kminer.store import reader
-    from kminer.store.database import open_for_reading
-
-    db = open_for_reading(_database(context))
-    context.find_root().obj = reader.holds_demo(db)
-    if context.find_root().obj:
-        message = "Demo data: a small history that kminer wrote from its catalogue, not the real one."
-        click.secho(message, fg="yellow", err=True)
-    return db
-
-
-def _check_known(db: sqlite3.Connection, source: str | None) -> None:
-    from kminer import catalogue
-    from kminer.store import reader
-
-    if source is not None and source not in {row["id"] for row in reader.list_sources(db)}:
-        catalogue.find_source(source)
-
-
-def _completes(kind: str) -> Callable[[click.Context, click.Parameter, str], list[str]]:
-    """Lets the shell complete the names of sources, queries or reports."""
-
-    def names(_context: click.Context, _parameter: click.Parameter, begun: str) -> list[str]:
-        from kminer import catalogue
-
-        known: dict[str, Callable[[], Mapping[str, object]]] = {
-            "source": catalogue.load_sources,
-            "query": catalogue.load_queries,
-            "report": catalogue.load_reports,
-        }
-        return [name for name in known[kind]() if name.startswith(begun)]
-
-    return names
-
-
 @main.command()
-@click.argument("names", metavar="[SOURCE]...", nargs=-1, shell_complete=_completes("source"))
+@click.argument("names", metavar="[SOURCE]...", nargs=-1, shell_complete=completes("source"))
 @click.option("--repo", "repos", metavar="SOURCE=PATH", multiple=True,
               help="Read SOURCE from a clone you have (only read); PATH `auto` means kminer's own clone.")  # fmt: skip
 @click.option("--jobs", "-j", type=click.IntRange(min=1), help="Processes.  [default: one a processor]")
 @click.option("--full", is_flag=True, help="Read the whole history anew.")
 @click.option("--since", metavar="TAG|DAY",
               help="Leave out commits that are in TAG, or older than DAY (YYYY-MM-DD).")  # fmt: skip
+@click.option("--no-labels", is_flag=True, help="Do not label what it brought; `kminer classify` does it later.")
 @click.option("--json", "as_json", is_flag=True, help="Print the summary as JSON.")
 @click.pass_context
 def sync(
     context: click.Context, names: tuple[str, ...], repos: tuple[str, ...], jobs: int | None, full: bool,
-    since: str | None, as_json: bool,
+    since: str | None, no_labels: bool, as_json: bool,
 ) -> None:  # fmt: skip
     """Bring the database up to date with SOURCEs.
 
@@ -132,13 +65,14 @@ def sync(
     An interrupted sync goes on where it stopped; the database changes only when a source was read whole.
     """
     from kminer.store.database import open_for_writing
+    from kminer.workers import default_jobs
 
     signal.signal(signal.SIGTERM, signal.default_int_handler)
-    terminal = _terminal(context)
+    terminal = terminal_of(context)
     sources, places_of = _chosen(names), _repositories(repos)
     for name in places_of.keys() - {source.id for source in sources}:
         raise UsageError(f"--repo names '{name}', which is not among the sources to sync.")
-    database = _database(context)
+    database = database_of(context)
     if context.find_root().params.get("db") is None and all(source.demo for source in sources):
         database = database.with_name("demo.db")
     summaries, failed = [], 0
@@ -150,8 +84,25 @@ def sync(
             except KminerError as error:
                 failed = max(failed, error.exit_code)
                 terminal.fail(str(error))
+        if summaries and not no_labels:
+            failed = max(failed, _label_new(db, jobs or default_jobs(), terminal))
     _show_summaries(terminal, summaries, database, as_json)
     context.exit(failed)
+
+
+def _label_new(db: sqlite3.Connection, jobs: int, terminal: Terminal) -> int:
+    """Label what the store holds and has not labelled; returns the exit code."""
+    from kminer.labelling import label_store
+
+    try:
+        with terminal.progress() as progress:
+            summary = label_store(db, jobs, True, progress)
+    except KminerError as error:
+        terminal.fail(f"The changes are stored but not labelled: {error}")
+        return error.exit_code
+    if summary.labelled:
+        terminal.note(f"Labelled {summary.labelled:,} changes in {summary.seconds:.1f} s.")
+    return 0
 
 
 def _chosen(names: tuple[str, ...]) -> list[Source]:
@@ -174,8 +125,8 @@ def _repositories(pairs: tuple[str, ...]) -> dict[str, str]:
 
 
 def _options(source: Source, repos: dict[str, str], jobs: int | None, full: bool, since: str | None) -> Options:
-    from kminer.history.walk import default_jobs
     from kminer.sources.git import Options
+    from kminer.workers import default_jobs
 
     where = repos.get(source.id)
     return Options(
@@ -223,7 +174,7 @@ def _show_summaries(terminal: Terminal, summaries: list[Summary], database: Path
 
 
 @main.command()
-@click.argument("name", required=False, shell_complete=_completes("query"))
+@click.argument("name", required=False, shell_complete=completes("query"))
 @click.option("--set", "settings", metavar="KEY=VALUE", multiple=True, help="Give a parameter its value.")
 @click.option("--format", "style", type=click.Choice(["table", "csv", "json", "jsonl", "md"]), default="table",
               show_default=True, help="How to print the answer.")  # fmt: skip
@@ -239,19 +190,19 @@ def query(context: click.Context, name: str | None, settings: tuple[str, ...], s
     if name is None:
         from kminer.console import show_queries
 
-        show_queries(_terminal(context), catalogue.load_queries().values())
+        show_queries(terminal_of(context), catalogue.load_queries().values())
         return
     saved = queries.find(name)
     if only_sql:
-        _terminal(context).document(saved.sql + "\n")
+        terminal_of(context).document(saved.sql + "\n")
         return
     values = _settings(settings)
     queries.bind(saved, values)
     if style != "table":
-        _terminal(context).document(queries.render(queries.run(_open(context), saved, values), style))
+        terminal_of(context).document(queries.render(queries.run(open_store(context), saved, values), style))
         return
-    terminal = _terminal(context)
-    answer = queries.run(_open(context), saved, values)
+    terminal = terminal_of(context)
+    answer = queries.run(open_store(context), saved, values)
     title = f"Demo data: {saved.title}" if context.find_root().obj else saved.title
     terminal.table(answer.columns, answer.rows, title=title, note=f"{len(answer.rows):,} rows")
 
@@ -274,8 +225,8 @@ def show(context: click.Context, prefix: str, as_json: bool) -> None:
     from kminer.console import show_change
     from kminer.store import reader
 
-    terminal = _terminal(context)
-    known = reader.find_change(_open(context), prefix)
+    terminal = terminal_of(context)
+    known = reader.find_change(open_store(context), prefix)
     if as_json:
         terminal.json(asdict(known))
     else:
@@ -296,9 +247,9 @@ def search(context: click.Context, words: tuple[str, ...], source: str | None, l
     from kminer.console import show_search
     from kminer.store import reader
 
-    terminal = _terminal(context)
-    db = _open(context)
-    _check_known(db, source)
+    terminal = terminal_of(context)
+    db = open_store(context)
+    check_known(db, source)
     rows = reader.search(db, " ".join(words), source, limit)
     if as_json:
         terminal.json(rows)
@@ -318,9 +269,9 @@ def sources(context: click.Context, as_json: bool) -> None:
     from kminer.store import reader
     from kminer.store.database import exists
 
-    terminal, states = _terminal(context), {}
-    if exists(_database(context)):
-        states = {str(row["id"]): row for row in reader.list_sources(_open(context))}
+    terminal, states = terminal_of(context), {}
+    if exists(database_of(context)):
+        states = {str(row["id"]): row for row in reader.list_sources(open_store(context))}
     if as_json:
         terminal.json(list(states.values()))
     else:
@@ -328,7 +279,7 @@ def sources(context: click.Context, as_json: bool) -> None:
 
 
 @main.command()
-@click.argument("source", required=False, shell_complete=_completes("source"))
+@click.argument("source", required=False, shell_complete=completes("source"))
 @click.option("--rc", is_flag=True, help="Release candidates too.")
 @click.option("--json", "as_json", is_flag=True, help="Print them as JSON.")
 @click.pass_context
@@ -336,9 +287,9 @@ def releases(context: click.Context, source: str | None, rc: bool, as_json: bool
     """List releases, of SOURCE or of all, with the number of changes each was the first to hold."""
     from kminer.store import reader
 
-    terminal = _terminal(context)
-    db = _open(context)
-    _check_known(db, source)
+    terminal = terminal_of(context)
+    db = open_store(context)
+    check_known(db, source)
     rows = reader.list_releases(db, source, rc)
     if as_json:
         terminal.json(rows)
@@ -348,7 +299,7 @@ def releases(context: click.Context, source: str | None, rc: bool, as_json: bool
 
 
 @main.command()
-@click.argument("name", required=False, shell_complete=_completes("report"))
+@click.argument("name", required=False, shell_complete=completes("report"))
 @click.option("--set", "settings", metavar="KEY=VALUE", multiple=True, help="Give a parameter its value.")
 @click.option("--out", type=click.Path(path_type=Path, file_okay=False), default=Path("reports/out"),
               show_default=True, help="Folder to write to.")  # fmt: skip
@@ -357,12 +308,12 @@ def report(context: click.Context, name: str | None, settings: tuple[str, ...], 
     """List the reports, or write the one called NAME as Markdown with SVG pictures."""
     from kminer import catalogue, reports
 
-    terminal = _terminal(context)
+    terminal = terminal_of(context)
     if name is None:
         rows = [(known, reports.describe(file)) for known, file in catalogue.load_reports().items()]
         terminal.table(("report", "why"), rows)
         return
-    written = reports.write(_open(context), catalogue.find_report(name), _settings(settings), out)
+    written = reports.write(open_store(context), catalogue.find_report(name), _settings(settings), out)
     terminal.say(str(written))
 
 
@@ -372,7 +323,7 @@ def check(context: click.Context) -> None:
     """Load every file of data/, queries/ and reports/, shipped and your own, and say what is wrong."""
     from kminer import catalogue
 
-    terminal, failed = _terminal(context), 0
+    terminal, failed = terminal_of(context), 0
     for folder, load in catalogue.CHECKS.items():
         try:
             loaded = load()
@@ -393,3 +344,9 @@ def completion(shell: str) -> None:
     kind = get_completion_class(shell)
     assert kind is not None
     click.echo(kind(main, {}, "kminer", "_KMINER_COMPLETE").source())
+
+
+main.add_command(labelcli.classify)
+main.add_command(labelcli.label)
+main.add_command(labelcli.train)
+main.add_command(labelcli.evaluate)

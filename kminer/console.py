@@ -229,6 +229,7 @@ def show_change(terminal: Terminal, known: Known) -> None:
     if known.paths:
         parts += [Text("\nTracked files", "bold")]
         parts += [Text(f"  {path['change']}  {inert(str(path['path']), keep='')}") for path in known.paths]
+    parts += _why_labels(known)
     if known.references:
         parts += [Text("\nRefers to", "bold"), *(_reference_line(row) for row in known.references)]
     if known.referrers:
@@ -238,6 +239,40 @@ def show_change(terminal: Terminal, known: Known) -> None:
             for row in known.referrers
         ]
     terminal.out.print(Group(*parts), soft_wrap=True)
+
+
+def _mechanisms(known: Known) -> str:
+    if known.unknown is not None:
+        return ", ".join(known.mechanisms) or "none"
+    return ", ".join(known.mechanisms) + " (by path; not yet labelled)" if known.mechanisms else "none by path"
+
+
+def _why_labels(known: Known) -> list[Text]:
+    """The labels, each with its probability and with who voted for it, and why; then what was voted down."""
+    if known.unknown is None:
+        return []
+    lines = [Text("\nLabels", "bold")]
+    if known.unknown:
+        lines.append(Text(f"  unknown: {inert(known.unknown, keep='')}"))
+    given = {_names(row) for row in known.labels}
+    for row in known.labels:
+        by = "by hand" if row["given_by"] == "hand" else f"{row['score']:.2f}"
+        lines.append(Text.assemble(f"  {row['axis']:<9} ", (f"{row['label']}", "cyan"), f"  {by}"))
+        lines += [_vote_line(vote) for vote in known.votes if _names(vote) == _names(row)]
+    against = [vote for vote in known.votes if _names(vote) not in given and vote["axis"] != "relevant"]
+    if against:
+        lines.append(Text("  not given, though voted for:", "dim"))
+        lines += [_vote_line(vote, f"{vote['axis']} {vote['label']}  ") for vote in against]
+    return lines
+
+
+def _names(row: Row) -> tuple[object, object]:
+    return row["axis"], row["label"]
+
+
+def _vote_line(vote: Row, head: str = "") -> Text:
+    why = f"  {inert(str(vote['evidence']), keep='')}" if vote["evidence"] else ""
+    return Text(f"              {inert(head, keep='')}{vote['voter']} {vote['score']:.2f}{why}", "dim")
 
 
 def _reference_line(row: Row) -> Text:
@@ -256,7 +291,7 @@ def _facts(known: Known) -> list[tuple[str, str]]:
         ("committer", f"{change['committer']} <{change['committer_email']}>  {change['committer_date']}"),
         ("first rc", _release(change, "first_rc")),
         ("first final", _release(change, "first_final")),
-        ("mechanisms", ", ".join(known.mechanisms) + " (by path)" if known.mechanisms else "none by path"),
+        ("mechanisms", _mechanisms(known)),
         ("matched by", str(change["matched_by"]).replace(" ", ", ")),
         ("link", str(change["link"])),
     ]

@@ -41,3 +41,7 @@ class StoreError(KminerError):
 
 class QueryError(KminerError):
     """A saved query failed to run (exit code 1)."""
+
+
+class ModelError(KminerError):
+    """The trained model is missing, damaged, or was made for other labels (exit code 1)."""

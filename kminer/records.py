@@ -185,12 +185,121 @@ class ReleaseDate:
 
 @dataclass(frozen=True, slots=True)
 class Taxonomy:
-    """The labels there are, in the order in which they are shown, each with what it means."""
+    """The labels there are, in the order in which they are shown, each with what it means.
+
+    `natural` gives the dimension that a mechanism brings with it.
+    """
 
     mechanisms: dict[str, str]
     kinds: dict[str, str]
     dimensions: dict[str, str]
     flags: dict[str, str]
+    natural: dict[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """A change as it is handed over to be labelled; `files` are the paths it touches, as far as they are known."""
+
+    id: str
+    title: str
+    text: str
+    files: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Vote:
+    """What one voter says of one label: `score` in 0..1, and the piece of the change that made it say so."""
+
+    axis: str
+    label: str
+    voter: str
+    score: float
+    version: str
+    evidence: str
+
+
+@dataclass(frozen=True, slots=True)
+class Label:
+    """A label that was given, with its probability. The axis `relevant` has `yes` and `no`."""
+
+    axis: str
+    label: str
+    score: float
+
+
+@dataclass(frozen=True, slots=True)
+class Classification:
+    """The labels of one change and the votes that led to them; `unknown` says why there are none."""
+
+    id: str
+    version: str
+    unknown: str
+    labels: tuple[Label, ...] = ()
+    votes: tuple[Vote, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Annotation:
+    """Labels given by hand to the change whose upstream commit id or message-id is `key`."""
+
+    key: str
+    annotator: str
+    relevant: bool
+    mechanisms: tuple[str, ...]
+    kind: str
+    dimensions: tuple[str, ...]
+    flags: tuple[str, ...]
+    stratum: str = ""
+    weight: float = 1.0
+
+    def labels(self, axis: str) -> tuple[str, ...]:
+        """Its labels on one axis; `yes` for a relevant change on the axis `relevant`."""
+        return {
+            "relevant": ("yes",) if self.relevant else (),
+            "mechanism": self.mechanisms,
+            "kind": (self.kind,),
+            "dimension": self.dimensions,
+            "flag": self.flags,
+        }[axis]
+
+
+@dataclass(frozen=True, slots=True)
+class MechanismRule:
+    """What names a mechanism: title prefixes and terms ("*" at either end stands for more of a word)."""
+
+    prefixes: tuple[str, ...]
+    terms: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Homonym:
+    """Another meaning of the same words, and what it is known by."""
+
+    about: str
+    words: tuple[str, ...]
+    prefixes: tuple[str, ...]
+    paths: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """What claims a kind or a flag: first words of titles, words in titles, terms in messages, trailers."""
+
+    first: tuple[str, ...]
+    titles: tuple[str, ...]
+    terms: tuple[str, ...]
+    trailers: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """The rules of data/rules/, by label."""
+
+    mechanisms: dict[str, MechanismRule]
+    homonyms: dict[str, Homonym]
+    kinds: dict[str, Claim]
+    flags: dict[str, Claim]
 
 
 @dataclass(frozen=True, slots=True)

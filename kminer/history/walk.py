@@ -3,15 +3,10 @@
 from __future__ import annotations
 
 import gc
-import os
 import re
-import signal
-import threading
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Executor, Future, ProcessPoolExecutor
+from concurrent.futures import Executor
 from dataclasses import dataclass
-from multiprocessing import get_context, parent_process
-from multiprocessing.connection import wait
 
 import pygit2
 
@@ -22,6 +17,7 @@ from kminer.history.repository import reopen_repository
 from kminer.history.tracked import TrackedPaths
 from kminer.history.words import Words
 from kminer.records import Change, ChangedPath, Reference, Source
+from kminer.workers import follow_parent, in_order, processes
 
 SHARD_SIZE = 4096
 """Commits in a shard: some 0.4 s of work."""
@@ -57,52 +53,25 @@ def walk(
 ) -> None:
     """Run `walk_shard` over `shards` and hand each result to `store` (index, changes) as it is ready, in order.
 
-    With one job, or one shard, it runs in this process; `executor` replaces the processes.
+    With one job, or one shard, it runs in this process; `executor` replaces the processes. Few shards are in flight
+    at a time, so that memory does not grow with the history.
     """
     if executor is not None:
-        _drain(executor, shards, store, ahead=4 * jobs)
+        results = in_order(executor, walk_shard, shards, 4 * jobs)
+        for index, changes in enumerate(results):
+            store(index, changes)
     elif jobs <= 1 or len(shards) <= 1:
         for index, shard in enumerate(shards):
             store(index, walk_shard(shard))
     else:
-        workers = min(jobs, len(shards))
-        with ProcessPoolExecutor(workers, get_context("forkserver"), initializer=_begin_worker) as processes:
-            _drain(processes, shards, store, ahead=4 * jobs)
+        with processes(min(jobs, len(shards)), _begin_worker) as executor:
+            walk(shards, jobs, store, executor)
 
 
 def _begin_worker() -> None:
-    """Leave Ctrl-C to the main process, and end with it, however it ends; collect no cycles, for there are none."""
+    """Follow the main process; collect no cycles, for there are none."""
     gc.disable()
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    main_process = parent_process()
-    assert main_process is not None
-
-    def watch() -> None:
-        wait([main_process.sentinel])
-        os._exit(1)
-
-    threading.Thread(target=watch, daemon=True).start()
-
-
-def _drain(
-    executor: Executor, shards: Sequence[Shard], store: Callable[[int, list[Change]], None], ahead: int
-) -> None:
-    """Keep at most `ahead` shards in flight, so that memory does not grow with the history."""
-    pending: list[Future[list[Change]]] = []
-    try:
-        for index in range(len(shards)):
-            while len(pending) < min(ahead, len(shards) - index):
-                pending.append(executor.submit(walk_shard, shards[index + len(pending)]))
-            store(index, pending.pop(0).result())
-    except BaseException:
-        for future in pending:
-            future.cancel()
-        raise
-
-
-def default_jobs() -> int:
-    """How many processes to use: the processors this process may run on."""
-    return len(os.sched_getaffinity(0))
+    follow_parent()
 
 
 class _Reader:

@@ -95,6 +95,9 @@ class Known:
     change: Row
     paths: list[Row]
     mechanisms: list[str]
+    labels: list[Row]
+    votes: list[Row]
+    unknown: str | None
     people: list[Row]
     references: list[Row]
     referrers: list[Row]
@@ -141,6 +144,27 @@ def _known(db: sqlite3.Connection, change_id: object) -> Known:
                 db, "SELECT mechanism FROM change_mechanisms WHERE change_id = ? ORDER BY mechanism", change_id
             )
         ],
+        labels=_all(
+            db,
+            """
+            SELECT axis, label, score, given_by FROM labels WHERE change_id = ?
+            ORDER BY CASE axis WHEN 'relevant' THEN 0 WHEN 'mechanism' THEN 1 WHEN 'kind' THEN 2 WHEN 'dimension' THEN 3
+                     ELSE 4 END, score DESC, label
+            """,
+            change_id,
+        ),
+        votes=_all(
+            db,
+            """
+            SELECT axis, label, voter, score, version, evidence FROM votes WHERE change_id = ?
+            ORDER BY axis, label, score DESC, voter
+            """,
+            change_id,
+        ),
+        unknown=next(
+            (str(row["unknown"]) for row in
+             _all(db, "SELECT unknown FROM classifications WHERE change_id = ?", change_id)), None
+        ),
         people=_all(
             db, "SELECT role, name, email FROM people WHERE change_id = ? ORDER BY role, name, email", change_id
         ),

@@ -160,6 +160,81 @@ def m002_views(db: Database) -> None:
     )
 
 
+@migrations()
+def m003_labels(db: Database) -> None:
+    """Labels, the votes that led to them, and labels by hand."""
+    _run(
+        db,
+        """
+        CREATE TABLE classifications (       -- which changes were labelled, and by what
+            change_id INTEGER PRIMARY KEY REFERENCES changes(id) ON DELETE CASCADE, -- the change
+            version TEXT NOT NULL,           -- fingerprint of rules, model and label by hand
+            unknown TEXT NOT NULL            -- why no label could be given; empty: labels were given
+        ) STRICT
+        """,
+        """
+        CREATE TABLE labels (                -- labels that count
+            change_id INTEGER NOT NULL REFERENCES changes(id) ON DELETE CASCADE, -- the change
+            axis TEXT NOT NULL,              -- relevant, mechanism, kind, dimension or flag
+            label TEXT NOT NULL,             -- the label; yes or no on the axis relevant
+            score REAL NOT NULL,             -- probability; 1 by hand
+            given_by TEXT NOT NULL,          -- votes: the combination of rules and model; rules; hand
+            PRIMARY KEY (change_id, axis, label)
+        ) STRICT, WITHOUT ROWID
+        """,
+        "CREATE INDEX labels_label ON labels (axis, label)",
+        """
+        CREATE TABLE votes (                 -- what each voter said of each label
+            change_id INTEGER NOT NULL REFERENCES changes(id) ON DELETE CASCADE, -- the change
+            axis TEXT NOT NULL,              -- as in labels; or homonym: another meaning of a word was met
+            label TEXT NOT NULL,             -- the label
+            voter TEXT NOT NULL,             -- path, prefix, title, text, first-word, trailer, model or hand
+            score REAL NOT NULL,             -- how strongly, 0 to 1
+            version TEXT NOT NULL,           -- the voter's version
+            evidence TEXT NOT NULL,          -- the piece of the change that made it say so
+            PRIMARY KEY (change_id, axis, label, voter)
+        ) STRICT, WITHOUT ROWID
+        """,
+        """
+        CREATE TABLE earlier_labels (        -- what the version before gave to changes that were labelled anew
+            change_id INTEGER NOT NULL REFERENCES changes(id) ON DELETE CASCADE, -- the change
+            axis TEXT NOT NULL,              -- as in labels
+            label TEXT NOT NULL,             -- the label
+            score REAL NOT NULL,             -- its probability then
+            version TEXT NOT NULL,           -- the version that gave it
+            PRIMARY KEY (change_id, axis, label)
+        ) STRICT, WITHOUT ROWID
+        """,
+        """
+        CREATE TABLE annotations (           -- labels by hand, as the files in data/annotations/ hold them
+            key TEXT NOT NULL,               -- upstream commit id or message-id of the change
+            annotator TEXT NOT NULL,         -- who; settled: third reading of a disagreement; own: the user
+            relevant INTEGER NOT NULL CHECK (relevant IN (0, 1)), -- whether it is about isolation
+            mechanisms TEXT NOT NULL,        -- labels, parted by spaces
+            kind TEXT NOT NULL,              -- its kind
+            dimensions TEXT NOT NULL,        -- labels, parted by spaces
+            flags TEXT NOT NULL,             -- labels, parted by spaces
+            PRIMARY KEY (key, annotator)
+        ) STRICT, WITHOUT ROWID
+        """,
+        "DROP VIEW change_mechanisms",
+        """
+        CREATE VIEW change_mechanisms AS -- mechanisms of changes: their labels, or the paths' where not yet labelled
+        SELECT l.change_id, l.label AS mechanism FROM labels l WHERE l.axis = 'mechanism'
+        UNION ALL
+        SELECT DISTINCT p.change_id, t.mechanism
+        FROM change_paths p
+        CROSS JOIN changes c ON c.id = p.change_id      -- CROSS keeps this order: few rows for one change
+        CROSS JOIN tracked_paths t ON t.source = c.source AND t.path = p.tracked
+        WHERE NOT EXISTS (SELECT 1 FROM classifications k WHERE k.change_id = p.change_id)
+        """,
+        """
+        CREATE VIEW off_topic AS -- changes that were found not to be about container isolation
+        SELECT change_id FROM labels WHERE axis = 'relevant' AND label = 'no'
+        """,
+    )
+
+
 def _run(db: Database, *statements: str) -> None:
     for statement in statements:
         db.execute(statement)

@@ -1,0 +1,1 @@
+"""From a change's text and files to its labels, each with its evidence."""

@@ -1,0 +1,162 @@
+"""Training and evaluation over a corpus of labelled texts."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from kminer import catalogue
+from kminer.classify import evaluation, model, training
+from kminer.classify.axes import AXES, Axes
+from kminer.classify.document import read_document
+from kminer.classify.rules import RuleBook, load_rule_book, rules_definition
+from kminer.corpus import LabelledText
+from kminer.progress import Progress
+
+Figures = dict[str, Any]
+"""What an evaluation found, as JSON holds it."""
+
+
+class _Workshop:
+    """What training and evaluation both start from."""
+
+    def __init__(self, corpus: Sequence[LabelledText]) -> None:
+        self.axes = Axes.of(catalogue.load_labels())
+        self.book: RuleBook = load_rule_book()
+        self.nlp = model.build(self.axes)
+        documents = [read_document(one.item.title, one.item.text, one.item.files) for one in corpus]
+        notes = [one.note for one in corpus]
+        self.examples = training.prepare(self.nlp, self.book, self.axes, documents, notes)
+
+    def extend(self, examples: training.Examples) -> training.Examples:
+        """`examples` with their other views."""
+        return training.with_views(self.nlp, self.book, self.axes, examples)
+
+
+def train_model(corpus: Sequence[LabelledText], target: Path, progress: Progress) -> Figures:
+    """Train on all of `corpus` and write the model into `target`; returns the facts that its meta.json states."""
+    progress.start("reading what was labelled", None)
+    shop = _Workshop(corpus)
+    progress.start("training", None)
+    examples = shop.extend(shop.examples)
+    combination = training.train_combination(shop.axes, examples, training.predict_unseen(examples))
+    linear = training.train_linear(examples)
+    model.fill(shop.nlp, linear.keys, linear.scale, linear.weights, linear.bias)
+    facts: Figures = {
+        "examples": len(corpus),
+        "sources": dict(sorted(Counter(one.source or "unknown" for one in corpus).items())),
+        "newest": max((one.date[:10] for one in corpus), default=""),
+        "features": len(linear.keys),
+        "rules": rules_definition(),
+        "labels": {axis: list(shop.axes.labels[axis]) for axis in AXES},
+        "method": "logistic regressions over words, pairs of words and facts beside them; combined with the rules'"
+                  " votes by a logistic regression an axis on the scores of changes not trained on; no random numbers",
+    }  # fmt: skip
+    model.save(target, shop.nlp, combination, facts)
+    return facts
+
+
+def evaluate_corpus(corpus: Sequence[LabelledText], projects: Sequence[str], progress: Progress) -> Figures:
+    """Figures of each split, of each labeller; and how far the annotators agree."""
+    progress.start("reading what was labelled", None)
+    shop = _Workshop(corpus)
+    sources, groups = [one.source for one in corpus], shop.examples.groups
+    splits = [evaluation.split_by_time([one.date for one in corpus], sources, groups)]
+    splits += [evaluation.split_by_project(sources, name, groups) for name in projects if name in sources]
+    figures: Figures = {
+        "examples": len(corpus),
+        "sources": dict(sorted(Counter(sources).items())),
+        "agreement": agreement(),
+        "splits": [],
+    }
+    for split in splits:
+        progress.start(f"split: {split.name}", None)
+        figures["splits"].append(_figures_of(shop, corpus, split))
+    return figures
+
+
+def _figures_of(shop: _Workshop, corpus: Sequence[LabelledText], split: evaluation.Split) -> Figures:
+    truth, outcomes = evaluation.run_split(shop.axes, shop.examples, split, shop.extend)
+    ours = outcomes[-1]
+    assert ours.decided is not None
+    sources = [corpus[row].source for row in split.test]
+    return {
+        "name": split.name,
+        "about": split.about,
+        "trained_on": len(split.train),
+        "tested_on": len(split.test),
+        "labellers": [_summary(truth, one) for one in outcomes],
+        "by_source": {
+            name: _summary(*_only(truth, ours, [s == name for s in sources])) for name in sorted(set(sources))
+        },
+        "labels": {
+            axis: {label: _as_dict(one) for label, one in zip(shop.axes.labels[axis],
+                   evaluation.per_label(truth[axis], ours.given[axis]), strict=True)}
+            for axis in AXES
+        },
+        "calibration": {
+            axis: [_bin(one) for one in evaluation.calibration(truth[axis], ours.given[axis], ours.decided[axis])]
+            for axis in AXES
+        },
+        "calibration_error": {
+            axis: evaluation.calibration_error(
+                evaluation.calibration(truth[axis], ours.given[axis], ours.decided[axis]))
+            for axis in AXES
+        },
+        "confusion": evaluation.confusion(truth["kind"], ours.given["kind"]).tolist(),
+    }  # fmt: skip
+
+
+def _only(
+    truth: evaluation.Given, outcome: evaluation.Outcome, rows: list[bool]
+) -> tuple[evaluation.Given, evaluation.Outcome]:
+    part = {axis: values[rows] for axis, values in outcome.given.items()}
+    return {axis: values[rows] for axis, values in truth.items()}, evaluation.Outcome(outcome.labeller, part)
+
+
+def _summary(truth: evaluation.Given, outcome: evaluation.Outcome) -> Figures:
+    given = outcome.given
+    return {
+        "labeller": outcome.labeller,
+        "changes": len(truth["kind"]),
+        "relevance": _as_dict(evaluation.score(truth["relevant"], given["relevant"])),
+        "mechanism": _as_dict(evaluation.score(truth["mechanism"], given["mechanism"])),
+        "mechanism_macro_f1": evaluation.macro_f1(truth["mechanism"], given["mechanism"]),
+        "kind_accuracy": evaluation.accuracy(truth["kind"], given["kind"]),
+        "kind_macro_f1": evaluation.macro_f1(truth["kind"], given["kind"]),
+        "dimension": _as_dict(evaluation.score(truth["dimension"], given["dimension"])),
+        "flag": _as_dict(evaluation.score(truth["flag"], given["flag"])),
+    }
+
+
+def _as_dict(one: evaluation.Score) -> Figures:
+    return {name: getattr(one, name) for name in ("precision", "recall", "f1", "low", "high", "positives")}
+
+
+def _bin(one: evaluation.Bin) -> Figures:
+    return {name: getattr(one, name) for name in ("low", "high", "count", "claimed", "right")}
+
+
+def agreement() -> Figures:
+    """Cohen's kappa of the first two annotators of each change, by axis; where it has many labels, their mean."""
+    pairs = []
+    for notes in catalogue.load_annotations().values():
+        first = [note for note in notes if note.annotator not in (catalogue.SETTLED, catalogue.OWN)][:2]
+        if len(first) == 2:
+            pairs.append((first[0], first[1]))
+    if not pairs:
+        return {"changes": 0}
+    axes = Axes.of(catalogue.load_labels())
+    found: Figures = {"changes": len(pairs), "labels": {}}
+    for axis in AXES:
+        kappas = {}
+        for label in axes.labels[axis]:
+            sides = [[label in note.labels(axis) for note in side] for side in zip(*pairs, strict=True)]
+            if any(sides[0]) or any(sides[1]):
+                kappas[label] = evaluation.kappa(*sides)
+        found["labels"][axis] = kappas
+        found[axis] = sum(kappas.values()) / len(kappas) if kappas else None
+    found["kind"] = evaluation.kappa(*([note.kind for note in side] for side in zip(*pairs, strict=True)))
+    return found
