@@ -25,6 +25,7 @@ from kminer.records import (
     Rules,
     SavedQuery,
     Source,
+    Study,
     Taxonomy,
     TrackedPath,
 )
@@ -92,6 +93,21 @@ def load_rules() -> Rules:
         kinds=_claims(claims["kinds"], claim_file),
         flags=_claims(claims["flags"], claim_file),
     )
+
+
+def load_studies() -> dict[str, Study]:
+    """Published studies to compare shares of kinds with, by id."""
+    return {table["id"]: _study(table, file) for file, table in _tables("data/studies").values()}
+
+
+def _study(table: Table, file: Path) -> Study:
+    shares = _get(table, "shares", dict, {}, file)
+    _known(shares, load_labels().kinds, file)
+    for kind, share in shares.items():
+        if not isinstance(share, float) or not 0 <= share <= 1:
+            raise _fault(file, f"shares.{kind}", "must be a share between 0.0 and 1.0")
+    texts = {key: _required(table, key, file) for key in ("id", "title", "about", "confidence", "note")}
+    return Study(**texts, patches=_get(table, "patches", int, 0, file), shares=shares)
 
 
 ANNOTATION_COLUMNS = (
@@ -249,7 +265,7 @@ def _get(table: Table, key: str, kind: type[T], default: T, file: Path) -> T:
     return value
 
 
-_KINDS: dict[type, str] = {str: "a text", bool: "true or false", list: "a list of texts", dict: "a table"}
+_KINDS: dict[type, str] = {int: "a whole number", str: "a text", bool: "true or false", list: "a list of texts", dict: "a table"}
 
 
 def _rows(table: Table, key: str, file: Path) -> list[Table]:
@@ -481,6 +497,7 @@ CHECKS: dict[str, Callable[[], Sized]] = {
     "data/labels.toml": lambda: load_labels().mechanisms,
     "data/sources": load_sources,
     "data/rules": lambda: load_rules().mechanisms,
+    "data/studies": load_studies,
     "data/annotations": load_annotations,
     "data/features": load_features,
     "data/releases": load_release_dates,

@@ -1,4 +1,4 @@
-"""Labels what the store holds: only what is new, or was labelled by another version, or before it was labelled by hand."""
+"""Labels what the store holds: only what is new, or was labelled by another version or before a label by hand."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def label_store(
     if wanted:
         progress.start("labelling", len(wanted))
         _label(db, wanted, hands, versions, jobs, with_model, progress, summary)
-    _mirror_annotations(db)
+        _mirror_catalogue(db)
     summary.seconds = time.monotonic() - started
     return summary
 
@@ -86,12 +86,10 @@ def _label(
         progress.advance(len(found))
 
 
-def _mirror_annotations(db: sqlite3.Connection) -> None:
-    """Let the table of annotations hold what the files do."""
+def _mirror_catalogue(db: sqlite3.Connection) -> None:
+    """Let the tables of annotations and studies hold what the files do."""
     notes = [note for of_key in catalogue.load_annotations().values() for note in of_key]
-    held = db.execute("SELECT count(*) FROM annotations").fetchone()[0]
-    known = {key for (key,) in db.execute("SELECT key FROM annotations WHERE annotator = 'own'")}
-    if held != len({(note.key, note.annotator) for note in notes}) or known:
-        db.execute("BEGIN IMMEDIATE")
-        store.save_annotations(db, notes)
-        db.execute("COMMIT")
+    db.execute("BEGIN IMMEDIATE")
+    store.save_annotations(db, notes)
+    store.save_studies(db, list(catalogue.load_studies().values()), catalogue.load_labels().kinds)
+    db.execute("COMMIT")

@@ -265,6 +265,19 @@ class Annotation:
 
 
 @dataclass(frozen=True, slots=True)
+class Study:
+    """A published study whose changes were labelled with the same kinds: `shares` of them in 0..1, where known."""
+
+    id: str
+    title: str
+    about: str
+    patches: int
+    confidence: str
+    note: str
+    shares: dict[str, float]
+
+
+@dataclass(frozen=True, slots=True)
 class MechanismRule:
     """What names a mechanism: title prefixes and terms ("*" at either end stands for more of a word)."""
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-from kminer.records import Annotation, Classification, Item
+from kminer.records import Annotation, Classification, Item, Study
 
 Row = dict[str, object]
 
@@ -102,6 +102,19 @@ def save_annotations(db: sqlite3.Connection, annotations: Iterable[Annotation]) 
             for a in annotations
         ],
     )  # fmt: skip
+
+
+def save_studies(db: sqlite3.Connection, studies: Iterable[Study], kinds: Iterable[str]) -> None:
+    """Replace the published studies with these, a row a kind."""
+    db.execute("DELETE FROM studies")
+    db.executemany(
+        "INSERT INTO studies (id, title, patches, kind, share, confidence) VALUES (?, ?, ?, ?, ?, ?)",
+        [
+            (study.id, study.title, study.patches, kind, study.shares.get(kind), study.confidence)
+            for kind in kinds
+            for study in studies
+        ],
+    )
 
 
 def count_differences(db: sqlite3.Connection) -> list[Row]:

@@ -217,6 +217,17 @@ def m003_labels(db: Database) -> None:
             PRIMARY KEY (key, annotator)
         ) STRICT, WITHOUT ROWID
         """,
+        """
+        CREATE TABLE studies (               -- published studies that labelled changes with the same kinds
+            id TEXT NOT NULL,                -- the study, as in data/studies/
+            title TEXT NOT NULL,             -- authors, title, venue
+            patches INTEGER NOT NULL,        -- how many changes it labelled
+            kind TEXT NOT NULL,              -- a kind
+            share REAL,                      -- its share, 0 to 1; NULL: not known
+            confidence TEXT NOT NULL,        -- how sure the figures are
+            PRIMARY KEY (id, kind)
+        ) STRICT, WITHOUT ROWID
+        """,
         "DROP VIEW change_mechanisms",
         """
         CREATE VIEW change_mechanisms AS -- mechanisms of changes: their labels, or the paths' where not yet labelled
