@@ -265,7 +265,9 @@ def _get(table: Table, key: str, kind: type[T], default: T, file: Path) -> T:
     return value
 
 
-_KINDS: dict[type, str] = {int: "a whole number", str: "a text", bool: "true or false", list: "a list of texts", dict: "a table"}
+_KINDS: dict[type, str] = {
+    int: "a whole number", str: "a text", bool: "true or false", list: "a list of texts", dict: "a table",
+}  # fmt: skip
 
 
 def _rows(table: Table, key: str, file: Path) -> list[Table]:

@@ -11,7 +11,7 @@ from pathlib import Path
 from kminer import catalogue
 from kminer.classify.jsonl import LineError, numbered, read_item
 from kminer.errors import UsageError
-from kminer.records import Annotation, Item
+from kminer.records import Annotation, Item, is_reserved
 from kminer.store.labels import read_labelled_texts
 
 
@@ -28,9 +28,9 @@ class LabelledText:
 def load_corpus(db: sqlite3.Connection | None, files: Iterable[Path]) -> list[LabelledText]:
     """All changes that were labelled by hand and whose text is at hand, in the order of their keys.
 
-    Reserved ids (ending in 0) are left out, should a file hold any. Raises UsageError for a line that is no change.
+    Reserved changes are left out, should a file hold any. Raises UsageError for a line that is no change.
     """
-    notes = {key: note for key, note in catalogue.settled_annotations().items() if not key.endswith("0")}
+    notes = {key: note for key, note in catalogue.settled_annotations().items() if not is_reserved(key)}
     texts = {item.id: (item, source, date) for file in files for item, source, date in _read(file)}
     if db is not None:
         held = read_labelled_texts(db, set(notes) - set(texts))

@@ -52,10 +52,10 @@ _AXES = ("relevant", "mechanism", "kind", "dimension", "flag")
 def _split(split: Figures) -> Iterator[str]:
     yield f"## Split: {split['name']}\n"
     yield f"Tested on {split['about']}: {split['tested_on']:,} changes, trained on {split['trained_on']:,}.\n"
-    yield _summaries("labeller", [(one["labeller"], one) for one in split["labellers"]])
+    yield summaries("labeller", [(one["labeller"], one) for one in split["labellers"]])
     if len(split["by_source"]) > 1:
         yield "\nkminer by source:\n"
-        yield _summaries("source", split["by_source"].items())
+        yield summaries("source", split["by_source"].items())
     errors = ", ".join(f"{axis} {error:.3f}" for axis, error in split["calibration_error"].items())
     yield f"\nExpected calibration error of the labels given: {errors}.\n"
     yield "<details>\n<summary>By label, calibration, confusion of kinds</summary>\n"
@@ -77,7 +77,8 @@ def _split(split: Figures) -> Iterator[str]:
     yield "\n" + table(("kind by hand, given as", *kinds), confused) + "\n</details>\n"
 
 
-def _summaries(head: str, rows: Iterable[tuple[str, Figures]]) -> str:
+def summaries(head: str, rows: Iterable[tuple[str, Figures]]) -> str:
+    """A row a labeller or source: F1 of relevance, mechanisms, dimensions, accuracy of the kind."""
     columns = (
         head, "changes", "relevance F1", "mechanism micro F1", "macro", "kind accuracy", "macro F1", "dimension F1",
     )  # fmt: skip

@@ -11,7 +11,7 @@ import click
 
 from kminer import catalogue, places
 from kminer.errors import KminerError
-from kminer.records import Annotation
+from kminer.records import Annotation, is_reserved
 from kminer.store.labels import Row, changed_files, find_disputed, find_doubtful, find_rare, find_unseen
 
 RANDOM_SHARE = 0.2
@@ -39,7 +39,10 @@ def queue(db: sqlite3.Connection, size: int, source: str | None, seed: int) -> l
     done = set(catalogue.load_annotations())
     chosen: dict[object, Row] = {}
     for rows, wanted, why in wells:
-        fresh = [row for row in rows if row["id"] not in chosen and row["key"] not in done]
+        fresh = [
+            row for row in rows
+            if row["id"] not in chosen and row["key"] not in done and not is_reserved(str(row["key"]))
+        ]  # fmt: skip
         for row in fresh[:wanted]:
             chosen[row["id"]] = row | {"why": why}
     return list(chosen.values())[:size]

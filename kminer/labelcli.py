@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import signal
 import sqlite3
 import sys
 from importlib.util import find_spec
 from pathlib import Path
-from typing import IO, TYPE_CHECKING
+from typing import IO, TYPE_CHECKING, Any
 
 import click
 
@@ -136,8 +137,10 @@ def label(context: click.Context, source: str | None, count: int, seed: int, onl
               help="Lines of JSON with the texts of labelled changes that the database does not hold.")  # fmt: skip
 @click.option("--out", type=click.Path(path_type=Path, file_okay=False),
               help="Folder for the model.  [default: data/model in kminer's configuration folder]")  # fmt: skip
+@click.option("--figures", type=_FILES,
+              help="State these figures, of `kminer evaluate --format json`, in the model's card.")  # fmt: skip
 @click.pass_context
-def train(context: click.Context, files: tuple[Path, ...], out: Path | None) -> None:
+def train(context: click.Context, files: tuple[Path, ...], out: Path | None, figures: Path | None) -> None:
     """Train the model from all labels by hand whose texts are at hand; the same data give the same model.
 
     Needs scikit-learn: pip install 'kminer[train]'. The new model is used at once; `kminer classify --diff` then
@@ -152,7 +155,7 @@ def train(context: click.Context, files: tuple[Path, ...], out: Path | None) -> 
     target = out or places.own("data") / "model"
     corpus = _corpus(context, files)
     with terminal.progress() as progress:
-        facts = train_model(corpus, target, progress)
+        facts = train_model(corpus, target, progress, _figures(figures))
     told = f"Trained on {facts['examples']:,} changes ({', '.join(facts['sources'])})"
     terminal.note(f"{told}; the model is in {target}.")
 
@@ -182,6 +185,18 @@ def evaluate(context: click.Context, files: tuple[Path, ...], projects: tuple[st
         terminal.json(figures)
     else:
         terminal.document(page(figures))
+
+
+def _figures(file: Path | None) -> dict[str, Any] | None:
+    if file is None:
+        return None
+    try:
+        found: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
+        if "splits" not in found:
+            raise ValueError("it has no `splits`")
+    except ValueError as error:
+        raise UsageError(f"This file does not hold the figures of an evaluation: {error}.", where=str(file)) from error
+    return found
 
 
 def _need_training() -> None:

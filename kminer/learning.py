@@ -13,6 +13,8 @@ from kminer.classify.axes import AXES, Axes
 from kminer.classify.document import read_document
 from kminer.classify.rules import RuleBook, load_rule_book, rules_definition
 from kminer.corpus import LabelledText
+from kminer.errors import UsageError
+from kminer.modelcard import card
 from kminer.progress import Progress
 
 Figures = dict[str, Any]
@@ -35,8 +37,13 @@ class _Workshop:
         return training.with_views(self.nlp, self.book, self.axes, examples)
 
 
-def train_model(corpus: Sequence[LabelledText], target: Path, progress: Progress) -> Figures:
-    """Train on all of `corpus` and write the model into `target`; returns the facts that its meta.json states."""
+def train_model(
+    corpus: Sequence[LabelledText], target: Path, progress: Progress, figures: Figures | None = None
+) -> Figures:
+    """Train on all of `corpus` and write the model into `target`; returns the facts that its meta.json states.
+
+    `figures`, those of an evaluation, are stated with the model.
+    """
     progress.start("reading what was labelled", None)
     shop = _Workshop(corpus)
     progress.start("training", None)
@@ -54,17 +61,28 @@ def train_model(corpus: Sequence[LabelledText], target: Path, progress: Progress
         "method": "logistic regressions over words, pairs of words and facts beside them; combined with the rules'"
                   " votes by a logistic regression an axis on the scores of changes not trained on; no random numbers",
     }  # fmt: skip
-    model.save(target, shop.nlp, combination, facts)
+    if figures is not None:
+        facts["figures"] = {split["name"]: split["labellers"][-1] for split in figures["splits"]}
+    model.save(target, shop.nlp, combination, facts, card(facts, figures))
     return facts
 
 
 def evaluate_corpus(corpus: Sequence[LabelledText], projects: Sequence[str], progress: Progress) -> Figures:
-    """Figures of each split, of each labeller; and how far the annotators agree."""
+    """Figures of each split, of each labeller; and how far the annotators agree.
+
+    A split that leaves nothing to train or to test on is left out. Raises UsageError when none remains.
+    """
     progress.start("reading what was labelled", None)
     shop = _Workshop(corpus)
     sources, groups = [one.source for one in corpus], shop.examples.groups
     splits = [evaluation.split_by_time([one.date for one in corpus], sources, groups)]
     splits += [evaluation.split_by_project(sources, name, groups) for name in projects if name in sources]
+    splits = [split for split in splits if len(split.test) and len(set(groups[split.train])) > 1]
+    if not splits:
+        raise UsageError(
+            "No labelled change can be held out to be tested on.",
+            next="Give the lines of texts a `date`, or name a --project whose changes are among them.",
+        )
     figures: Figures = {
         "examples": len(corpus),
         "sources": dict(sorted(Counter(sources).items())),

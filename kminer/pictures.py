@@ -11,8 +11,14 @@ from kminer.foreign import markdown
 from kminer.markup import Markdown, table
 from kminer.records import Feature
 
-WORDS_ONLY = "(words only)"
-"""Stands in for the mechanism of a change that speaks of one, and touches none of its tracked files."""
+NO_MECHANISM = "(no mechanism)"
+"""Stands in for the mechanism of a change to which no label and no path gives one."""
+
+UNLABELLED = "(not labelled)"
+"""Stands in for the kind of a change that was not labelled yet."""
+
+UNLABELLED_FIX = "(not labelled, fix)"
+"""The same, where the message gives a sign of a fix."""
 
 _FAMILIES = {
     "ns": charts.Part("ns", "namespaces", 0),
@@ -20,15 +26,20 @@ _FAMILIES = {
     "fs": charts.Part("fs", "overlayfs, storage drivers", 2),
     "sec": charts.Part("sec", "seccomp, capabilities, LSMs", 3),
     "mgmt": charts.Part("mgmt", "images, life cycle, orchestration", 4),
-    WORDS_ONLY: charts.Part(WORDS_ONLY, "named in the message only", 7),
+    NO_MECHANISM: charts.Part(NO_MECHANISM, "no mechanism", 7),
 }
-EVIDENCE = {
-    "cve": charts.Part("cve", "name a CVE", 3),
-    "fix": charts.Part("fix", "mend a named commit, or are meant for stable", 1),
-    "revert": charts.Part("revert", "revert a commit", 4),
-    "other": charts.Part("other", "the other changes", 5),
+GROUPS = {
+    "feature": charts.Part("feature", "features", 2),
+    "bug": charts.Part("bug", "bugs mended", 3),
+    UNLABELLED_FIX: charts.Part(UNLABELLED_FIX, "not labelled, with a sign of a fix", 6),
+    "performance": charts.Part("performance", "performance", 1),
+    "reliability": charts.Part("reliability", "reliability", 4),
+    "maintenance": charts.Part("maintenance", "maintenance", 5),
+    UNLABELLED: charts.Part(UNLABELLED, "not labelled", 7),
 }
-_PARTS = {"family": _FAMILIES, "evidence": EVIDENCE}
+"""Kinds of changes, and what stands in for them, in the order in which they are shown."""
+
+_PARTS = {"family": _FAMILIES, "kind": GROUPS, "group": GROUPS}
 _MOST_EVENTS = 48
 
 Row = dict[str, object]
@@ -60,7 +71,7 @@ class Pictures:
     def stack(
         self, slug: str, result: Rows, column: str, part: str, value: str = "", *, title: str, unit: str
     ) -> str:
-        """Standing bars, one a value of `column`; `part` is family (of mechanism) or evidence."""
+        """Standing bars, one a value of `column`; `part` is family (of mechanism), kind or group."""
         values = _sums(result, part, column, value)
         columns = _whole_years(_columns(result, column)) if column == "year" else _columns(result, column)
         if len(columns) < 2 or not values:
@@ -73,7 +84,7 @@ class Pictures:
     def bars(
         self, slug: str, result: Rows, row: str, part: str, value: str = "", *, title: str, unit: str
     ) -> str:
-        """Lying bars, one a value of `row`; `part` is family (of mechanism) or evidence."""
+        """Lying bars, one a value of `row`; `part` is family (of mechanism), kind or group."""
         values = _sums(result, part, row, value)
         rows = in_order({key[1] for key in values})
         if not rows:
@@ -160,8 +171,8 @@ def _words(column: str) -> str:
 
 
 def in_order(names: Iterable[object]) -> list[str]:
-    """Mechanisms in the order of the taxonomy, unknown ones behind."""
-    order = {name: index for index, name in enumerate([*catalogue.load_labels().mechanisms, WORDS_ONLY])}
+    """Mechanisms or kinds in the order in which they are shown, unknown ones behind."""
+    order = {name: index for index, name in enumerate([*catalogue.load_labels().mechanisms, NO_MECHANISM, *GROUPS])}
     return sorted(map(str, names), key=lambda name: (order.get(name, len(order)), name))
 
 

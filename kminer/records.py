@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta, timezone
+from hashlib import sha1
 
 
 @dataclass(frozen=True, slots=True)
@@ -262,6 +263,11 @@ class Annotation:
             "dimension": self.dimensions,
             "flag": self.flags,
         }[axis]
+
+
+def is_reserved(key: str) -> bool:
+    """Whether a change belongs to the evaluation: its id, or the SHA-1 of its message-id, ends in 0."""
+    return (sha1(key.encode()).hexdigest() if "@" in key else key).endswith("0")
 
 
 @dataclass(frozen=True, slots=True)

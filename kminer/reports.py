@@ -33,11 +33,26 @@ from kminer.markup import (
     short_title,
     show,
 )
-from kminer.pictures import EVIDENCE, WORDS_ONLY, Pictures, Row, in_order, narrowest, pivot
+from kminer.pictures import (
+    GROUPS,
+    NO_MECHANISM,
+    UNLABELLED,
+    UNLABELLED_FIX,
+    Pictures,
+    Row,
+    in_order,
+    narrowest,
+    pivot,
+)
 from kminer.records import Feature, SavedQuery, Source
 from kminer.store.reader import holds_demo
 
 _WIDE = {"ns.core", "cg.core", "mgmt.runtime"}
+_EVIDENCE = {
+    "cve": "name a CVE",
+    "fix": "mend a named commit, or are meant for stable",
+    "revert": "revert a commit",
+}
 
 
 class ReportError(KminerError):
@@ -158,7 +173,8 @@ class _Report:
             "new_features": new_features,
             "in_short": in_short,
             "missing": missing,
-            "evidence_names": {part.key: part.name for part in EVIDENCE.values()},
+            "evidence_names": _EVIDENCE,
+            "group_names": {part.key: part.name for part in GROUPS.values()},
             "span": self.span,
             "upgrade": self.upgrade,
             "source_of": self.source_of,
@@ -239,7 +255,8 @@ class _Report:
 
     def upgrade(self, project: str, source: str, old: str, new: str) -> list[Row]:
         """What new-between answers, each change once: with its narrowest `mechanism` and the others as `also`, its
-        `evidence` (cve, fix, revert, other; pull or merge for those) and what it points at, its `release_line`.
+        `evidence` (cve, fix, revert, other; pull or merge for those) and what it points at, its `group` (its kind, or
+        what stands in for one), whether it is a `security` matter, its `release_line`.
         """
         between = self.query("new-between", project=project, **{"from": old, "to": new})
         signs = {row["id"]: row for row in self.query("report-evidence", source=source)}
@@ -247,12 +264,15 @@ class _Report:
         lines = {row["tag"]: row["series"] for row in self.query("report-release-dates", source=source)}
         rows: dict[object, Row] = {}
         for row in between:
-            first, *others = _narrowest_first(str(row["mechanisms"] or WORDS_ONLY).split(", "))
+            first, *others = _narrowest_first(str(row["mechanisms"] or NO_MECHANISM).split(", "))
             sign = signs.get(row["id"], {})
+            evidence = sign.get("evidence", "other") if row["type"] == "commit" else row["type"]
             rows.setdefault(row["id"], row | {
                 "mechanism": first,
                 "also": " ".join(others),
-                "evidence": sign.get("evidence", "other") if row["type"] == "commit" else row["type"],
+                "evidence": evidence,
+                "group": row["kind"] or (UNLABELLED_FIX if evidence in _EVIDENCE else UNLABELLED),
+                "security": bool(sign.get("cves")) or "security" in str(row["flags"]).split(", "),
                 "release_line": lines.get(row["release"], row["release"]),
                 "text": texts.get(row["id"]),
                 **{name: sign.get(name) for name in ("cves", "fixes", "reverts")},
@@ -295,8 +315,8 @@ def _table(result: Result | Sequence[Row], *columns: str) -> Markdown:
 
 
 def _about(mechanism: str) -> str:
-    if mechanism == WORDS_ONLY:
-        return "named in the message, no tracked file touched"
+    if mechanism == NO_MECHANISM:
+        return "no label and no path gives one"
     return catalogue.load_labels().mechanisms.get(mechanism, "")
 
 

@@ -73,7 +73,9 @@ def rows_of(keys: NDArray[np.uint64], scale: Floats, docs: Sequence[Doc]) -> Row
 def contributions(model: Model[Any, Any], doc: Doc, label: int) -> tuple[NDArray[np.uint64], Floats]:
     """The features of `doc` and what each adds to the score of `label`, before it becomes a probability."""
     keys, scale, linear, _ = _parameters(model.layers[0])
-    rows, weights, _ = rows_of(keys, scale, [doc])
+    if "rows" not in doc.user_data:
+        doc.user_data["rows"] = rows_of(keys, scale, [doc])
+    rows, weights, _ = doc.user_data["rows"]
     return keys[rows], weights * linear[rows, label].astype(np.float32)
 
 

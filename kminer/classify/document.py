@@ -11,7 +11,10 @@ TEXT_LIMIT = 20_000
 """Characters of a message that are read; what follows is lists, logs and quotations in all messages looked at."""
 FILE_LIMIT = 400
 """Files of a change that are looked at."""
+PATH_LIMIT = 1000
+"""Characters of a file's path that are read: a path of megabytes has as many folders, each with its own path."""
 
+_SURROGATE = re.compile("[\ud800-\udfff]")
 _BRACKETS = re.compile(r"\s*(?:(?:re|fwd?|aw):\s*)?\[([^\[\]]{0,80})\]\s*", re.IGNORECASE)
 _POSTED = re.compile(r"\b(?:patch|rfc|resend|v\d+|\d+/\d+|pull|git pull|for-\S+|linux\S*|-mm)\b", re.IGNORECASE)
 _PREFIX = re.compile(r"([A-Za-z_][\w./,+& -]{0,48}?)\s?:(?=\s|$)")
@@ -63,10 +66,17 @@ def read_document(title: str, text: str, files: Sequence[str]) -> Document:
         files = list(dict.fromkeys(_DIFF.findall(text)))
     body, trailers = _body(title, text)
     prefixes, tags, rest = split_title(title)
-    return Document(" ".join(title.split()), rest, prefixes, tags, body, trailers, tuple(files[:FILE_LIMIT]))
+    return Document(" ".join(title.split()), rest, prefixes, tags, body, trailers, _paths(files))
+
+
+def _paths(files: Sequence[str]) -> tuple[str, ...]:
+    return tuple(_plain(file[:PATH_LIMIT]) for file in files[:FILE_LIMIT])
 
 
 def _plain(text: str) -> str:
+    """`text` with plain line ends, without NUL, and without lone surrogates, which UTF-8 and so spaCy cannot hold."""
+    if not text.isascii():
+        text = _SURROGATE.sub("\N{REPLACEMENT CHARACTER}", text)
     return text.replace("\r\n", "\n").replace("\0", " ") if "\r" in text or "\0" in text else text
 
 
@@ -113,7 +123,7 @@ def _parts(prefix: str) -> tuple[str, ...]:
 
 def split_title(title: str) -> tuple[tuple[str, ...], tuple[str, ...], str]:
     """Prefixes, bracketed tags and the rest: "[PATCH v2] mm/memcg: fix" -> (mm/memcg, mm, memcg), (patch v2), fix."""
-    rest = title
+    rest = title.strip()
     prefixes: list[str] = []
     tags: list[str] = []
     while (found := _BRACKETS.match(rest)) and len(tags) + len(prefixes) < 12:

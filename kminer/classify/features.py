@@ -14,6 +14,7 @@ from spacy.tokens import Doc
 
 from kminer.classify.document import Document
 from kminer.classify.rules import RuleVotes
+from kminer.classify.tokens import split_words
 
 WORD_LIMIT = 400
 """Words of a body that the model reads."""
@@ -29,22 +30,22 @@ _DOCUMENTATION = (".md", ".rst", ".txt")
 
 def make_doc(nlp: Language, document: Document, votes: RuleVotes) -> Doc:
     """A change as the pipeline takes it: title and body as text, and `doc.user_data["keys"]`, which the model reads."""
-    title, body = nlp.tokenizer(document.title), nlp.tokenizer(document.body[: WORD_LIMIT * 12])[:WORD_LIMIT]
-    doc = Doc(nlp.vocab, words=[token.text for token in title] + [token.text for token in body])
-    _read(doc, len(title), list(_facts(document, votes)))
+    title, _ = split_words(document.title)
+    body, _ = split_words(document.body[: WORD_LIMIT * 12])
+    doc = Doc(nlp.vocab, words=title + body[:WORD_LIMIT])
+    _read(doc, [word.lower() for word in title + body[:WORD_LIMIT]], len(title), list(_facts(document, votes)))
     return doc
 
 
 def keys_of(doc: Doc) -> Keys:
     """The features of a doc, ascending; one that `make_doc` did not make is read as a message without a title."""
     if "keys" not in doc.user_data:
-        _read(doc, 0, [])
+        _read(doc, [token.lower_ for token in doc], 0, [])
     keys: Keys = doc.user_data["keys"]
     return keys
 
 
-def _read(doc: Doc, title: int, facts: list[str]) -> None:
-    words = [token.lower_ for token in doc]
+def _read(doc: Doc, words: list[str], title: int, facts: list[str]) -> None:
     keep = [word[:1].isalnum() or word[:1] == "_" for word in words]
     doc.user_data["facts"] = facts
     doc.user_data["words"] = [word for word, kept in zip(words, keep, strict=True) if kept]
@@ -68,6 +69,13 @@ def _word_keys(doc: Doc) -> list[Keys]:
 
 def texts(doc: Doc) -> dict[int, str]:
     """What each key of `doc` stands for, in words a person can find in the change."""
+    known: dict[int, str] | None = doc.user_data.get("texts")
+    if known is None:
+        known = doc.user_data["texts"] = _spelled(doc)
+    return known
+
+
+def _spelled(doc: Doc) -> dict[int, str]:
     words, title = doc.user_data["words"], doc.user_data["title"]
     top = words[:title]
     spelled = [

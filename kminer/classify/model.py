@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import shutil
+import tempfile
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -93,18 +95,35 @@ def fill(nlp: Language, keys: Any, scale: Floats, weights: dict[str, Floats], bi
     bag.fill(kind.model, keys, scale, weights["kind"], bias["kind"])
 
 
-def save(folder: Path, nlp: Language, combination: Combination, facts: dict[str, Any]) -> None:
-    """Write a model; `facts` (data, figures, ...) go into meta.json. What stood in the folder before is replaced."""
+def save(folder: Path, nlp: Language, combination: Combination, facts: dict[str, Any], card: str) -> None:
+    """Write a model with its `card`; `facts` go into meta.json. What stood in the folder before is replaced.
+
+    Raises ModelError when the folder cannot be written.
+    """
     nlp.meta.update({"name": "kminer_labels", "version": "1", "description": "Labels of container isolation changes",
                      "license": "Apache-2.0", "sources": []})  # fmt: skip
     weights = [_pipe(nlp, name).model.layers[0].get_param("linear") for name in (_MANY, _KIND)]
     version = fingerprint(*(array.tobytes() for array in weights), combination.to_json())
     nlp.meta["kminer"] = facts | {"version": version}
-    _set_precision(nlp, np.float16)
-    nlp.to_disk(folder / "pipeline", exclude=["vocab"])
-    _set_precision(nlp, np.float32)
     text = json.dumps(combination.to_json(), indent=1) + "\n"
-    (folder / "combination.json").write_text(text, encoding="utf-8")
+    try:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=folder.parent) as made:
+            new = Path(made) / "model"
+            new.mkdir()
+            _set_precision(nlp, np.float16)
+            nlp.to_disk(new / "pipeline", exclude=["vocab"])
+            _set_precision(nlp, np.float32)
+            (new / "combination.json").write_text(text, encoding="utf-8")
+            (new / "README.md").write_text(card, encoding="utf-8")
+            shutil.rmtree(folder, ignore_errors=True)
+            new.rename(folder)
+    except OSError as error:
+        raise ModelError(
+            f"The model cannot be written: {error.strerror}.",
+            where=str(folder),
+            next="Check permissions and free space, or name another folder with --out.",
+        ) from error
 
 
 def _set_precision(nlp: Language, kind: Any) -> None:

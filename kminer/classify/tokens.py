@@ -23,6 +23,21 @@ NAME = "kminer.Tokenizer.v1"
 """Its name in a pipeline's configuration."""
 
 
+def split_words(text: str) -> tuple[list[str], list[bool]]:
+    """The tokens of `text`, and whether white space follows each; in linear time."""
+    words: list[str] = []
+    spaces: list[bool] = []
+    last = 0
+    for match in _TOKEN.finditer(text):
+        if words:
+            spaces.append(match.start() > last)
+        words.append(match[0])
+        last = match.end()
+    if words:
+        spaces.append(False)
+    return words, spaces
+
+
 class Tokenizer:
     """Names stay whole (`memory.max`, `cgroup-v2`, `CVE-2024-21626`); operators and brackets part them.
 
@@ -34,16 +49,7 @@ class Tokenizer:
 
     def __call__(self, text: str) -> Doc:
         """A Doc of `text`; in linear time."""
-        words: list[str] = []
-        spaces: list[bool] = []
-        last = 0
-        for match in _TOKEN.finditer(text):
-            if words:
-                spaces.append(match.start() > last)
-            words.append(match[0])
-            last = match.end()
-        if words:
-            spaces.append(False)
+        words, spaces = split_words(text)
         return Doc(self.vocab, words=words, spaces=spaces)
 
     def to_bytes(self, **_: object) -> bytes:

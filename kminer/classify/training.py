@@ -137,8 +137,7 @@ def train_linear(examples: Examples) -> Linear:
     for axis in AXES:
         truth = examples.truth[axis]
         if axis == "kind":
-            fitted = LogisticRegression(C=STRENGTH, max_iter=1000).fit(matrix, truth.argmax(axis=1))
-            weights[axis], bias[axis] = _all_kinds(fitted, truth.shape[1])
+            weights[axis], bias[axis] = _fit_kinds(matrix, truth)
         else:
             columns = [_fit_label(matrix, truth[:, place]) for place in range(truth.shape[1])]
             weights[axis] = np.stack([column for column, _ in columns], axis=1).astype(np.float32)
@@ -146,14 +145,20 @@ def train_linear(examples: Examples) -> Linear:
     return Linear(keys, scale, weights, bias)
 
 
-def _all_kinds(fitted: Any, kinds: int) -> tuple[Floats, Floats]:
+def _fit_kinds(matrix: csr_matrix, truth: NDArray[np.bool_]) -> tuple[Floats, Floats]:
     """A kind that no example has gets no weight and is never the most probable."""
-    weights, bias = np.zeros((fitted.coef_.shape[1], kinds), np.float32), np.full(kinds, -10, np.float32)
-    if len(fitted.classes_) == 2:
-        weights[:, fitted.classes_] = np.stack([-fitted.coef_[0], fitted.coef_[0]], axis=1) / 2
-        bias[fitted.classes_] = np.array([-fitted.intercept_[0], fitted.intercept_[0]]) / 2
+    kinds = truth.shape[1]
+    weights, bias = np.zeros((matrix.shape[1], kinds), np.float32), np.full(kinds, -10, np.float32)
+    seen = np.flatnonzero(truth.any(axis=0))
+    if len(seen) == 1:
+        bias[seen] = 0
+        return weights, bias
+    fitted: Any = LogisticRegression(C=STRENGTH, max_iter=1000).fit(matrix, truth.argmax(axis=1))
+    if len(seen) == 2:
+        weights[:, seen] = np.stack([-fitted.coef_[0], fitted.coef_[0]], axis=1) / 2
+        bias[seen] = np.array([-fitted.intercept_[0], fitted.intercept_[0]]) / 2
     else:
-        weights[:, fitted.classes_], bias[fitted.classes_] = fitted.coef_.T, fitted.intercept_
+        weights[:, seen], bias[seen] = fitted.coef_.T, fitted.intercept_
     return weights, bias
 
 
@@ -195,12 +200,21 @@ def train_combination(axes: Axes, examples: Examples, unseen: Mapping[str, Float
     for axis in AXES:
         terms = evidence(axes, axis, ballot, decided.get("mechanism"))
         flat, truth = terms.reshape(-1, terms.shape[2]), examples.truth[axis].ravel()
-        fitted = LogisticRegression(C=COMBINATION_STRENGTH, max_iter=3000).fit(flat, truth)
-        weights[axis] = np.append(fitted.coef_[0], fitted.intercept_[0]).astype(np.float32)
+        weights[axis], chances = _fit_votes(flat, truth)
         if axis == "mechanism":
-            decided[axis] = fitted.predict_proba(flat)[:, 1].reshape(examples.truth[axis].shape).astype(np.float32)
+            decided[axis] = chances.reshape(examples.truth[axis].shape).astype(np.float32)
     first = Combination(weights, {})
     return Combination(weights, best_thresholds(first.decide(axes, ballot), examples.truth))
+
+
+def _fit_votes(terms: Floats, truth: NDArray[np.bool_]) -> tuple[Floats, NDArray[Any]]:
+    """Weights of the terms with the constant last, and the probabilities they give: a constant where all is alike."""
+    if truth.all() or not truth.any():
+        share = (truth.sum() + 0.5) / (len(truth) + 1)
+        weights = np.append(np.zeros(terms.shape[1]), np.log(share / (1 - share))).astype(np.float32)
+        return weights, np.full(len(truth), share)
+    fitted = LogisticRegression(C=COMBINATION_STRENGTH, max_iter=3000).fit(terms, truth)
+    return np.append(fitted.coef_[0], fitted.intercept_[0]).astype(np.float32), fitted.predict_proba(terms)[:, 1]
 
 
 def best_thresholds(decided: Mapping[str, Floats], truth: Mapping[str, NDArray[np.bool_]]) -> dict[str, float]:
