@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import json
 import signal
-import sqlite3
 import sys
 from importlib.util import find_spec
 from pathlib import Path
@@ -17,6 +16,8 @@ from kminer.command import check_known, completes, database_of, open_store, term
 from kminer.errors import KminerError, UsageError
 
 if TYPE_CHECKING:
+    import sqlite3
+
     from kminer.console import Terminal
     from kminer.corpus import LabelledText
 
@@ -57,8 +58,7 @@ def classify(
     if not exists(database_of(context)):
         open_store(context)
     with open_for_writing(database_of(context)) as db:
-        check_known(_with_names(db), source)
-        db.row_factory = None
+        check_known(db, source)
         with terminal.progress() as progress:
             summary = label_store(db, jobs, not no_model, progress, full, source)
         if as_json:
@@ -70,11 +70,6 @@ def classify(
             )
         if diff:
             _show_differences(db, terminal)
-
-
-def _with_names(db: sqlite3.Connection) -> sqlite3.Connection:
-    db.row_factory = sqlite3.Row
-    return db
 
 
 def _show_differences(db: sqlite3.Connection, terminal: Terminal) -> None:

@@ -9,6 +9,7 @@ pairs AS (
     JOIN changes f ON f.id = x.fix_id
     JOIN sources s ON s.id = x.source
     WHERE s.project = :project AND f.reachable = 1
+          AND f.id NOT IN (SELECT change_id FROM off_topic)
           AND NOT EXISTS (SELECT 1 FROM refs b JOIN changes o ON o.source = f.source AND o.key = b.target
                           WHERE b.change_id = f.id AND b.type = 'backport-of')
 ),
@@ -27,7 +28,7 @@ lives AS MATERIALIZED (
 ),
 -- One row a mechanism, and one for all: a fix of two mechanisms counts once there.
 grouped AS (
-    SELECT coalesce(m.mechanism, '(words only)') AS mechanism, l.*
+    SELECT coalesce(m.mechanism, '(no mechanism)') AS mechanism, l.*
     FROM lives l LEFT JOIN change_mechanisms m ON m.change_id = l.fix_id
     UNION ALL
     SELECT '(all)', l.* FROM lives l

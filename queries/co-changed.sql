@@ -8,6 +8,7 @@ touched AS MATERIALIZED (
     JOIN sources s ON s.id = c.source
     JOIN change_mechanisms m ON m.change_id = c.id
     WHERE s.project = :project AND c.reachable = 1 AND c.type = 'commit'
+          AND c.id NOT IN (SELECT change_id FROM off_topic)
 ),
 totals AS (SELECT mechanism, count(*) AS changes FROM touched GROUP BY mechanism),
 together AS (

@@ -10,6 +10,7 @@ pairs AS MATERIALIZED (
     JOIN changes f ON f.id = x.fix_id
     JOIN sources s ON s.id = x.source
     WHERE s.project = :project AND f.reachable = 1 AND x.bug_id IS NOT NULL AND x.bug_id <> x.fix_id
+          AND f.id NOT IN (SELECT change_id FROM off_topic)
           AND NOT EXISTS (SELECT 1 FROM refs b JOIN changes o ON o.source = f.source AND o.key = b.target
                           WHERE b.change_id = f.id AND b.type = 'backport-of')
 ),

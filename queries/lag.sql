@@ -5,12 +5,14 @@
 WITH
 -- A date that a calendar does not have gives no days; a clock that ran ahead of the release gives none either.
 waits AS (
-    SELECT coalesce(m.mechanism, '(words only)') AS mechanism, c.id, julianday(r.date) - julianday(c.author_date) AS days
+    SELECT coalesce(m.mechanism, '(no mechanism)') AS mechanism, c.id,
+           julianday(r.date) - julianday(c.author_date) AS days
     FROM changes c
     JOIN sources s ON s.id = c.source
     JOIN releases r ON r.source = c.source AND r.tag = c.first_final
     LEFT JOIN change_mechanisms m ON m.change_id = c.id
     WHERE s.project = :project AND c.reachable = 1 AND c.type = 'commit'
+          AND c.id NOT IN (SELECT change_id FROM off_topic)
           AND CAST(substr(coalesce(r.date, ''), 1, 4) AS INTEGER) >= :since
           AND julianday(r.date) >= julianday(c.author_date)
 ),

@@ -29,15 +29,19 @@ trunk AS (
 here AS (
     SELECT l.source, l.position FROM line l WHERE l.tag = :release
 ),
+-- First of all, or SQLite compares each change with each other.
+pairs AS MATERIALIZED (
+    SELECT DISTINCT source, fix_id, bug_id FROM fixes WHERE bug_id IS NOT NULL
+),
 lacking AS (
-    SELECT DISTINCT x.fix_id, x.bug_id
-    FROM fixes x
+    SELECT x.fix_id, x.bug_id
+    FROM pairs x
     JOIN here h ON h.source = x.source
     JOIN changes f ON f.id = x.fix_id
     JOIN changes b ON b.id = x.bug_id
     JOIN line rb ON rb.source = b.source AND rb.tag = coalesce(b.first_final, b.first_rc)
     LEFT JOIN line rf ON rf.source = f.source AND rf.tag = coalesce(f.first_final, f.first_rc)
-    WHERE f.reachable = 1 AND rb.position <= h.position
+    WHERE f.reachable = 1 AND f.id NOT IN (SELECT change_id FROM off_topic) AND rb.position <= h.position
           AND ((b.source, rb.tag) IN (SELECT source, tag FROM chain)
                OR (b.source, rb.tag) IN (SELECT source, tag FROM trunk))
           AND (rf.position IS NULL OR rf.position > h.position)
@@ -45,24 +49,27 @@ lacking AS (
           AND NOT EXISTS (SELECT 1 FROM refs k JOIN changes o ON o.source = f.source AND o.key = k.target
                           WHERE k.change_id = f.id AND k.type = 'backport-of')
           -- Carried back to what this release builds on.
-          AND NOT EXISTS (SELECT 1 FROM refs k JOIN changes o ON o.id = k.change_id
-                          JOIN chain c ON c.source = o.source AND c.tag = coalesce(o.first_final, o.first_rc)
+          AND NOT EXISTS (SELECT 1 FROM refs k CROSS JOIN changes o ON o.id = k.change_id
+                          CROSS JOIN chain c ON c.source = o.source AND c.tag = coalesce(o.first_final, o.first_rc)
                           WHERE k.target = f.key AND k.type = 'backport-of')
           AND (:mechanism = '%'
                OR f.id IN (SELECT change_id FROM change_mechanisms WHERE mechanism LIKE :mechanism))
 ),
+-- Once for all: asking the view change by change would be slow.
+mechanisms_of AS MATERIALIZED (
+    SELECT change_id, group_concat(mechanism, ', ') AS mechanisms
+    FROM (SELECT change_id, mechanism FROM change_mechanisms ORDER BY change_id, mechanism)
+    GROUP BY change_id
+),
 answer AS (
     SELECT f.date AS moment, coalesce(f.first_final, f.first_rc) AS fixed_in, date(f.date) AS date,
-           (SELECT group_concat(mechanism, ', ')
-            FROM (SELECT DISTINCT t.mechanism
-                  FROM change_paths p JOIN tracked_paths t ON t.source = f.source AND t.path = p.tracked
-                  WHERE p.change_id = f.id ORDER BY t.mechanism)) AS mechanisms,
-           substr(f.key, 1, 12) AS id, f.title AS fix, substr(b.key, 1, 12) AS bug_id, b.title AS bug,
+           m.mechanisms, substr(f.key, 1, 12) AS id, f.title AS fix, substr(b.key, 1, 12) AS bug_id, b.title AS bug,
            coalesce(b.first_final, b.first_rc) AS bug_since, replace(s.commit_url, '{id}', f.key) AS link
     FROM lacking l
     JOIN changes f ON f.id = l.fix_id
     JOIN changes b ON b.id = l.bug_id
     JOIN sources s ON s.id = f.source
+    LEFT JOIN mechanisms_of m ON m.change_id = f.id
     UNION ALL
     -- An empty answer must mean that no fix is missing, never that the tag was misspelt.
     SELECT '9', NULL, NULL, NULL, NULL,

@@ -63,7 +63,7 @@ placed AS (
     JOIN changes c ON c.source = s.source
     LEFT JOIN way f ON f.source = c.source AND f.tag = c.first_final
     LEFT JOIN way r ON r.source = c.source AND r.tag = c.first_rc
-    WHERE c.reachable = 1
+    WHERE c.reachable = 1 AND c.id NOT IN (SELECT change_id FROM off_topic)
 ),
 new AS (
     SELECT p.*, w.position
@@ -74,13 +74,17 @@ new AS (
           AND (w.near = 2 OR (w.near = 1 AND NOT EXISTS (
                    SELECT 1 FROM refs b WHERE b.change_id = p.id AND b.type = 'backport-of')))
 ),
+-- Once for all: asking the view change by change would be slow.
+mechanisms_of AS MATERIALIZED (
+    SELECT change_id, group_concat(mechanism, ', ') AS mechanisms
+    FROM (SELECT change_id, mechanism FROM change_mechanisms ORDER BY change_id, mechanism)
+    GROUP BY change_id
+),
 answer AS (
     SELECT n.release, date(n.date) AS date, n.type,
-           (SELECT group_concat(mechanism, ', ')
-            FROM (SELECT DISTINCT t.mechanism
-                  FROM change_paths p JOIN tracked_paths t ON t.source = n.source AND t.path = p.tracked
-                  WHERE p.change_id = n.id ORDER BY t.mechanism)) AS mechanisms,
-           substr(n.key, 1, 12) AS id, n.title, n.author,
+           (SELECT label FROM labels WHERE change_id = n.id AND axis = 'kind') AS kind,
+           (SELECT group_concat(label, ', ') FROM labels WHERE change_id = n.id AND axis = 'flag') AS flags,
+           m.mechanisms, substr(n.key, 1, 12) AS id, n.title, n.author,
            -- The release before :from that already has a pick of this change.
            (SELECT l.tag
             FROM refs b
@@ -89,7 +93,9 @@ answer AS (
             WHERE b.target = n.key AND b.type = 'backport-of' AND k.source = n.source AND l.position <= n.low
             ORDER BY l.position DESC LIMIT 1) AS picked_before_in,
            replace(s.commit_url, '{id}', n.key) AS link, n.position, n.date AS moment
-    FROM new n JOIN sources s ON s.id = n.source
+    FROM new n
+    JOIN sources s ON s.id = n.source
+    LEFT JOIN mechanisms_of m ON m.change_id = n.id
     WHERE :mechanism = '%' OR n.id IN (SELECT change_id FROM change_mechanisms WHERE mechanism LIKE :mechanism)
 ),
 -- An empty answer must mean that nothing is new, never that a tag was misspelt.
@@ -105,11 +111,11 @@ trouble AS (
     SELECT :from || ' does not come before ' || :to || ': nothing lies between them.'
     FROM span WHERE low >= high
 )
-SELECT release, date, type, mechanisms, id, title, author, picked_before_in, link
+SELECT release, date, type, kind, flags, mechanisms, id, title, author, picked_before_in, link
 FROM (
     SELECT * FROM answer
     UNION ALL
-    SELECT NULL, NULL, NULL, NULL, NULL, problem, NULL, NULL, NULL, -1, NULL FROM trouble
+    SELECT NULL, NULL, NULL, NULL, NULL, NULL, NULL, problem, NULL, NULL, NULL, -1, NULL FROM trouble
 )
 ORDER BY position, moment, id, title
 LIMIT :limit

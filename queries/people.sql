@@ -6,12 +6,13 @@
 -- param limit = 50: how many at most; -1 for all
 WITH
 touched AS MATERIALIZED (
-    SELECT c.id, coalesce(m.mechanism, '(words only)') AS mechanism, CAST(substr(c.date, 1, 4) AS INTEGER) AS year
+    SELECT c.id, coalesce(m.mechanism, '(no mechanism)') AS mechanism, CAST(substr(c.date, 1, 4) AS INTEGER) AS year
     FROM changes c
     JOIN sources s ON s.id = c.source
     LEFT JOIN change_mechanisms m ON m.change_id = c.id
     WHERE s.project = :project AND c.reachable = 1 AND c.type = 'commit'
-          AND coalesce(m.mechanism, '(words only)') LIKE :mechanism
+          AND c.id NOT IN (SELECT change_id FROM off_topic)
+          AND coalesce(m.mechanism, '(no mechanism)') LIKE :mechanism
 ),
 -- By name, because people change their addresses. Whoever reviewed and acked one change reviewed it once.
 acts AS (
@@ -25,6 +26,6 @@ SELECT person, mechanism, sum(act = 'wrote') AS changes, sum(act = 'reviewed') A
 FROM acts
 WHERE person LIKE :person
 GROUP BY person, mechanism
--- What was found by its words alone belongs to no mechanism: last.
-ORDER BY mechanism = '(words only)', changes DESC, reviews DESC, person, mechanism
+-- What belongs to no mechanism: last.
+ORDER BY mechanism = '(no mechanism)', changes DESC, reviews DESC, person, mechanism
 LIMIT :limit

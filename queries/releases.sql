@@ -2,6 +2,8 @@
 -- why: How busy each final release was: commits, summaries of subsystems, people, and how long it took
 -- param project = linux: linux, docker, or another source's project
 -- param series = %: only releases of this line, e.g. 2.6.30 or 20.10 (% stands for anything)
+--
+-- All that is kept counts, also what was found not to be about isolation.
 WITH
 final AS MATERIALIZED (
     SELECT r.source, r.tag, r.series, r.position, r.date,

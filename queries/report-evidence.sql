@@ -17,4 +17,5 @@ FROM signs s
 JOIN changes c ON c.id = s.change_id
 JOIN sources o ON o.id = c.source
 WHERE c.source = :source AND c.type = 'commit' AND c.reachable = 1
+      AND c.id NOT IN (SELECT change_id FROM off_topic)
 ORDER BY evidence, c.date, c.key

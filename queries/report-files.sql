@@ -7,6 +7,7 @@ WITH counted AS (
     FROM changes c
     JOIN change_paths p ON p.change_id = c.id
     WHERE c.source = :source AND c.type = 'commit' AND c.reachable = 1 AND c.date IS NOT NULL
+          AND c.id NOT IN (SELECT change_id FROM off_topic)
     GROUP BY year, p.path
 ),
 ranked AS (

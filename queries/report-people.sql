@@ -6,6 +6,7 @@ WITH counted AS (
     SELECT substr(c.date, 1, 4) AS year, c.author, count(*) AS changes
     FROM changes c
     WHERE c.source = :source AND c.type = 'commit' AND c.reachable = 1 AND c.date IS NOT NULL
+          AND c.id NOT IN (SELECT change_id FROM off_topic)
     GROUP BY year, c.author
 ),
 ranked AS (

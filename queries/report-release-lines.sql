@@ -5,6 +5,7 @@ WITH counted AS (
     SELECT coalesce(c.first_final, c.first_rc) AS tag, count(*) AS changes
     FROM changes c
     WHERE c.source = :source AND c.type = 'commit' AND c.reachable = 1
+          AND c.id NOT IN (SELECT change_id FROM off_topic)
     GROUP BY tag
 )
 SELECT r.series AS release_line, date(min(r.date) FILTER (WHERE r.kind = 'final')) AS first_final,

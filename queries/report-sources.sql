@@ -2,6 +2,10 @@
 -- why: How far each history is read, before trusting any number drawn from it
 SELECT s.id AS source, s.project, s.title, s.kind, s.demo, s.commits AS commits_read,
        (SELECT count(*) FROM changes c WHERE c.source = s.id AND c.type = 'commit' AND c.reachable = 1) AS changes,
+       (SELECT count(*) FROM changes c JOIN off_topic o ON o.change_id = c.id
+        WHERE c.source = s.id AND c.type = 'commit' AND c.reachable = 1) AS off_topic,
+       (SELECT count(*) FROM changes c JOIN classifications k ON k.change_id = c.id
+        WHERE c.source = s.id AND c.type = 'commit' AND c.reachable = 1) AS labelled,
        (SELECT count(*) FROM changes c WHERE c.source = s.id AND c.type = 'pull' AND c.reachable = 1) AS pull_summaries,
        (SELECT count(*) FROM changes c WHERE c.source = s.id AND c.type = 'merge' AND c.reachable = 1) AS other_merges,
        date(s.newest) AS newest_change,

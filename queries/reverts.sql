@@ -12,6 +12,7 @@ reverted AS MATERIALIZED (
     JOIN refs f ON f.change_id = v.id AND f.type = 'reverts'
     LEFT JOIN changes b ON b.source = v.source AND b.key = f.target
     WHERE s.project = :project AND v.reachable = 1
+          AND v.id NOT IN (SELECT change_id FROM off_topic)
 ),
 -- A new attempt has the old title, or says that it reapplies it.
 wanted AS MATERIALIZED (

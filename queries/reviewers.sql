@@ -4,11 +4,13 @@
 -- param since = 0: only commits of this year and later
 WITH
 touched AS MATERIALIZED (
-    SELECT c.id, coalesce(m.mechanism, '(words only)') AS mechanism, coalesce(nullif(c.author, ''), c.author_email) AS author
+    SELECT c.id, coalesce(m.mechanism, '(no mechanism)') AS mechanism,
+           coalesce(nullif(c.author, ''), c.author_email) AS author
     FROM changes c
     JOIN sources s ON s.id = c.source
     LEFT JOIN change_mechanisms m ON m.change_id = c.id
     WHERE s.project = :project AND c.reachable = 1 AND c.type = 'commit'
+          AND c.id NOT IN (SELECT change_id FROM off_topic)
           AND CAST(substr(coalesce(c.date, ''), 1, 4) AS INTEGER) >= :since
 ),
 named AS MATERIALIZED (

@@ -65,7 +65,7 @@ def schema_page() -> str:
 
 def _columns(sql: str) -> Iterator[str]:
     text = re.sub(r"\n\s+-- ", " ", sql)
-    for match in re.finditer(r"^\s+(\w+) (TEXT|INTEGER)\b[^\n]*?-- ([^\n]*)", text, re.MULTILINE):
+    for match in re.finditer(r"^\s+(\w+) (TEXT|INTEGER|REAL)\b[^\n]*?-- ([^\n]*)", text, re.MULTILINE):
         yield f"| `{match[1]}` | {match[2]} | {match[3].replace('|', chr(92) + '|')} |"
 
 

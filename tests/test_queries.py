@@ -18,6 +18,8 @@ from kminer.errors import CatalogueError, QueryError, UsageError
 from kminer.records import (
     Change,
     ChangedPath,
+    Classification,
+    Label,
     Moment,
     Parameter,
     Person,
@@ -25,9 +27,11 @@ from kminer.records import (
     Release,
     SavedQuery,
     Source,
+    Study,
     TrackedPath,
+    Vote,
 )
-from kminer.store import writer
+from kminer.store import labels, writer
 from kminer.store.database import open_for_reading, open_for_writing
 
 DAY = 86400
@@ -132,6 +136,24 @@ class Store:
                 "synced_at": "2010-12-31T00:00:00Z",
             }  # fmt: skip
             writer.save_cursor(db, source.id, [], facts)
+            db.execute("COMMIT")
+
+    def label(
+        self, name: str, kind: str, *mechanisms: str, relevant: bool = True, flags: tuple[str, ...] = (),
+        votes: tuple[tuple[str, str, float], ...] = (), given_by: str = "votes",
+    ) -> None:  # fmt: skip
+        """Label the commit `name`; `votes` of voters for mechanisms are (mechanism, voter, score)."""
+        given = [("relevant", "yes" if relevant else "no"), ("kind", kind), *(("mechanism", m) for m in mechanisms)]
+        given += [("flag", flag) for flag in flags]
+        with open_for_writing(self.path) as db:
+            db.execute("BEGIN")
+            number = db.execute("SELECT id FROM changes WHERE key = ?", (key_of(name),)).fetchone()[0]
+            found = Classification(
+                str(number), "1", "",
+                tuple(Label(axis, label, 0.75) for axis, label in given),
+                tuple(Vote("mechanism", label, voter, score, "1", f"by {voter}") for label, voter, score in votes),
+            )  # fmt: skip
+            labels.save_classifications(db, [found], {}, given_by, {})
             db.execute("COMMIT")
 
     def ask(self, name: str, **settings: str | int) -> list[Row]:
@@ -277,8 +299,9 @@ def test_new_between_shows_where_and_what(lines: Store) -> None:
     """A row has all that a reader needs to judge the change and to find it."""
     row = lines.ask("new-between", from_="v1.0", to="v2.0", mechanism="ns.%")[0]
     assert row == {
-        "release": "v2.0", "date": "2010-01-29", "type": "commit", "mechanisms": "ns.core, ns.mnt", "id": short("late"),
-        "title": "Change late", "author": "Ann", "picked_before_in": None, "link": f"https://example.org/{key_of('late')}",
+        "release": "v2.0", "date": "2010-01-29", "type": "commit", "kind": None, "flags": None,
+        "mechanisms": "ns.core, ns.mnt", "id": short("late"), "title": "Change late", "author": "Ann",
+        "picked_before_in": None, "link": f"https://example.org/{key_of('late')}",
     }  # fmt: skip
 
 
@@ -360,13 +383,13 @@ def test_bug_lifetimes_count_days_and_releases(bugs: Store) -> None:
 def test_bugs_are_summed_per_mechanism(bugs: Store) -> None:
     """Per mechanism and for all: fixes, bugs that the store does not hold, median and longest life."""
     rows = {row["mechanism"]: row for row in bugs.ask("bugs")}
-    assert list(rows) == ["(all)", "(words only)", "cg.memory", "ns.core", "ns.mnt"]
+    assert list(rows) == ["(all)", "(no mechanism)", "cg.memory", "ns.core", "ns.mnt"]
     assert rows["(all)"] == {
         "mechanism": "(all)", "fixes": 4, "bugs_outside_store": 1, "bugs": 3, "never_released": 1, "median_days": 14,
         "longest_days": 20, "most_releases": 3,
     }  # fmt: skip
     assert rows["cg.memory"]["median_days"] == 20
-    assert (rows["(words only)"]["fixes"], rows["(words only)"]["bugs_outside_store"]) == (2, 1)
+    assert (rows["(no mechanism)"]["fixes"], rows["(no mechanism)"]["bugs_outside_store"]) == (2, 1)
 
 
 def test_fix_of_fix_follows_chains(bugs: Store) -> None:
@@ -570,12 +593,12 @@ def test_summaries_show_the_text_after_the_title(engine: Store) -> None:
 
 
 def test_people_review_a_change_once(engine: Store) -> None:
-    """Whoever reviewed and acked the same change is counted once, by name; words alone stand last."""
+    """Whoever reviewed and acked the same change is counted once, by name; what has no mechanism stands last."""
     assert only(engine.ask("people", project="docker"), "person mechanism changes reviews") == [
         ("Ann", "fs.driver", 1, 0),
         ("Zoe", "fs.driver", 1, 0),
         ("Ben", "fs.driver", 0, 1),
-        ("Ann", "(words only)", 5, 0),
+        ("Ann", "(no mechanism)", 5, 0),
     ]
 
 
@@ -587,10 +610,10 @@ def test_reviewers_give_the_share(engine: Store) -> None:
     )  # fmt: skip
 
 
-def test_mechanisms_count_words_apart(engine: Store) -> None:
-    """No change gets lost: one found by its words alone is counted under a name of its own."""
+def test_mechanisms_count_those_without_one_apart(engine: Store) -> None:
+    """No change gets lost: one to which no label and no path gives a mechanism is counted under a name of its own."""
     rows = [(row["release"], row["mechanism"], row["changes"]) for row in engine.ask("mechanisms", project="docker")]
-    assert rows == [("v9.0", "(words only)", 4), ("v10.0", "fs.driver", 1), ("v10.0.1", "fs.driver", 1)]
+    assert rows == [("v9.0", "(no mechanism)", 4), ("v10.0", "fs.driver", 1), ("v10.0.1", "fs.driver", 1)]
     assert len(engine.ask("mechanisms", project="docker", mechanism="fs.%", series="10.0")) == 2
 
 
@@ -620,6 +643,177 @@ def test_co_changed_counts_pairs(lines: Store) -> None:
     """A change of two mechanisms makes one pair, with its share of either."""
     rows = lines.ask("co-changed")
     assert only(rows, "mechanism with_mechanism changes percent_of_first") == [("ns.core", "ns.mnt", 1, 100.0)]
+
+
+# --- labels
+
+
+@pytest.fixture
+def labelled(store: Store) -> Store:
+    """Labels against paths: `moved` has another mechanism than its path, `noise` is not about isolation."""
+    memory = ("mm/memcontrol.c",)
+    review = (Person("reviewed-by", "Ben", "ben@example.org"),)
+    store.fill(
+        [
+            release(0, "v1.0", "1.0", None, 10),
+            release(1, "v2.0", "2.0", "v1.0", 20),
+            release(2, "v3.0-rc1", "3.0", "v2.0", 30),
+        ],
+        [
+            (change("old", 1, paths=memory), None, "v1.0"),
+            (change("moved", 12, paths=memory, author="Zoe"), None, "v2.0"),
+            (change("both", 13, "Fix both", paths=memory, people=review), None, "v2.0"),
+            (change("bare", 14), None, "v2.0"),
+            (change("noise", 15, "Fix overlay2 and all", paths=memory, author="Tim", fixes="old", stable="old",
+                    cve="CVE-2010-1", people=review), None, "v2.0"),
+            (change("undo", 16, reverts="old", paths=memory, author="Tim"), None, "v2.0"),
+            (change("pull", 17, "Merge it", type="pull", author="Tim"), None, "v2.0"),
+            (change("pick", 17, backport_of="old"), None, "v2.0"),
+            (change("refix", 17, fixes="noise"), None, "v2.0"),
+            (change("path", 18, paths=memory), None, "v2.0"),
+            (change("late", 25, paths=memory), "v3.0-rc1", None),
+            (change("later", 35, paths=memory, author="Tim"), None, None),
+        ],
+    )  # fmt: skip
+    store.label("moved", "feature", "cg.io")
+    store.label("both", "bug", "cg.memory", "ns.user", flags=("revert", "security"))
+    store.label("bare", "maintenance")
+    store.label("late", "bug", "cg.memory")
+    for name in ("noise", "pull", "pick", "refix", "later"):
+        store.label(name, "bug", relevant=False)
+    store.label("undo", "bug", "cg.memory", "cg.pids", relevant=False)
+    with open_for_writing(store.path) as db:
+        db.execute(
+            "UPDATE change_paths SET change = 'A' WHERE change_id = (SELECT id FROM changes WHERE key = ?)",
+            (key_of("noise"),),
+        )
+    return store
+
+
+def test_labels_win_over_paths(labelled: Store) -> None:
+    """A labelled change has the mechanisms of its labels; one not labelled those of its paths."""
+    found = {row["id"]: row["mechanisms"] for row in labelled.ask("new-between", from_="v1.0", to="v2.0")}
+    assert found == {
+        short("moved"): "cg.io", short("both"): "cg.memory, ns.user", short("bare"): None, short("path"): "cg.memory",
+    }  # fmt: skip
+    assert ids(labelled.ask("new-between", from_="v1.0", to="v2.0", mechanism="cg.io")) == [short("moved")]
+    assert only(labelled.ask("mechanisms", series="2.0"), "mechanism changes") == [
+        ("cg.memory", 2), ("(no mechanism)", 1), ("cg.io", 1), ("ns.user", 1),
+    ]  # fmt: skip
+    assert only(labelled.ask("people", person="Zoe"), "mechanism changes") == [("cg.io", 1)]
+
+
+def test_new_between_shows_kind_and_flags(labelled: Store) -> None:
+    """A labelled change has its kind and its flags, one not labelled neither."""
+    rows = labelled.ask("new-between", from_="v1.0", to="v2.0")
+    assert only(rows, "id kind flags") == [
+        (short("moved"), "feature", None), (short("both"), "bug", "revert, security"),
+        (short("bare"), "maintenance", None), (short("path"), None, None),
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("name", "settings"),
+    [
+        ("activity", {}), ("backports", {"project": "linux"}), ("breakage", {}), ("bug-lifetimes", {}),
+        ("bug-share", {}), ("bugs", {}), ("co-changed", {}), ("files", {}), ("fix-of-fix", {}), ("lag", {}),
+        ("mechanism-years", {}), ("mechanisms", {}), ("meetings", {}), ("missing-fixes", {"release": "v1.0"}),
+        ("new-between", {"from": "v1.0", "to": "v2.0"}), ("new-files", {}), ("overlay2", {"project": "linux"}),
+        ("people", {}), ("report-activity", {}), ("report-evidence", {}), ("report-files", {}), ("report-kinds", {}),
+        ("report-people", {}), ("report-release-lines", {}), ("report-releases", {}), ("report-summaries", {}),
+        ("reverts", {}), ("reviewers", {}), ("stable-wanted", {}), ("untagged", {}),
+    ],
+)  # fmt: skip
+def test_off_topic_changes_are_left_out(labelled: Store, name: str, settings: dict[str, str]) -> None:
+    """What is not about isolation makes no difference to any answer about mechanisms, people, bugs or files."""
+    answer = labelled.ask(name, **settings)
+    with open_for_writing(labelled.path) as db:
+        db.execute("UPDATE changes SET reachable = 0 WHERE id IN (SELECT change_id FROM off_topic)")
+    assert labelled.ask(name, **settings) == answer
+
+
+def test_raw_history_keeps_off_topic_changes(labelled: Store) -> None:
+    """Releases and summaries count all that is kept, and no CVE gets lost to a wrong label."""
+    assert only(labelled.ask("releases"), "release changes") == [("v1.0", 1), ("v2.0", 9)]
+    assert ids(labelled.ask("summaries")) == [short("pull")]
+    assert only(labelled.ask("cves", project="linux"), "id mechanisms") == [(short("noise"), None)]
+
+
+def test_breakage_goes_by_labels_first(labelled: Store) -> None:
+    """A kind says whether a change mends; where there is none, its words do."""
+    labelled.label("both", "maintenance", "cg.memory")
+    rows = {row["mechanism"]: row for row in labelled.ask("breakage")}
+    # `old` and `path` are not labelled, `both` is titled a fix and labelled as none, `late` is a bug by label only.
+    assert only([rows["cg.memory"]], "commits labelled_bug titled_fix percent_mending") == [(4, 1, 1, 25.0)]
+
+
+def test_activity_counts_by_mechanism_kind_and_release(labelled: Store) -> None:
+    """Each release has its changes by mechanism and kind, those not labelled apart, the unreleased last."""
+    with open_for_writing(labelled.path) as db:
+        db.execute("UPDATE changes SET first_rc = NULL WHERE key = ?", (key_of("late"),))
+    assert only(labelled.ask("activity"), "release date mechanism kind changes people") == [
+        ("v1.0", "2010-01-11", "cg.memory", "(not labelled)", 1, 1),
+        ("v2.0", "2010-01-21", "(no mechanism)", "maintenance", 1, 1),
+        ("v2.0", "2010-01-21", "cg.io", "feature", 1, 1),
+        ("v2.0", "2010-01-21", "cg.memory", "(not labelled)", 1, 1),
+        ("v2.0", "2010-01-21", "cg.memory", "bug", 1, 1),
+        ("v2.0", "2010-01-21", "ns.user", "bug", 1, 1),
+        ("unreleased", None, "cg.memory", "bug", 1, 1),
+    ]
+    assert only(labelled.ask("activity", mechanism="cg.%", kind="bug"), "release mechanism") == [
+        ("v2.0", "cg.memory"), ("unreleased", "cg.memory"),
+    ]  # fmt: skip
+
+
+def test_bug_share_stands_beside_studies(labelled: Store) -> None:
+    """Shares of labelled changes alone; a kind that none has is told, and so is what a study does not."""
+    studies = [
+        Study("fast13", "One", "", 100, "medium", "", {"bug": 0.35, "feature": 0.05, "performance": 0.08}),
+        Study("atc16", "Other", "", 100, "low", "", {}),
+    ]
+    with open_for_writing(labelled.path) as db:
+        db.execute("BEGIN")
+        labels.save_studies(db, studies, ["feature", "bug", "performance", "maintenance"])
+        db.execute("COMMIT")
+    rows = labelled.ask("bug-share")
+    assert only(rows, "mechanism kind changes percent fast13_percent atc16_percent") == [
+        ("(all)", "bug", 2, 50.0, 35.0, None),
+        ("(all)", "feature", 1, 25.0, 5.0, None),
+        ("(all)", "maintenance", 1, 25.0, None, None),
+        ("(all)", "performance", 0, 0.0, 8.0, None),
+    ]
+    assert {(row["fast13_confidence"], row["atc16_confidence"]) for row in rows} == {("medium", "low")}
+    mine = [row for row in labelled.ask("bug-share", mechanism="cg.%") if row["changes"]]
+    assert only(mine, "mechanism kind changes percent")[3:] == [
+        ("cg.memory", "bug", 2, 100.0), ("cg.io", "feature", 1, 100.0),
+    ]  # fmt: skip
+
+
+def test_meetings_name_a_pair_and_an_example(labelled: Store) -> None:
+    """A pair has its share of the rarer one's changes and, for an example, the change about little else."""
+    labelled.label("late", "bug", "cg.memory", "ns.user", "cg.io")
+    assert only(labelled.ask("meetings"), "mechanism with_mechanism changes percent_of_rarer first_year id") == [
+        ("cg.memory", "ns.user", 2, 100.0, 2010, short("both")),
+        ("cg.io", "cg.memory", 1, 50.0, 2010, short("late")),
+        ("cg.io", "ns.user", 1, 50.0, 2010, short("late")),
+    ]
+    assert len(labelled.ask("meetings", mechanism="cg.io")) == 2
+
+
+def test_one_voter_tells_labels_that_rest_on_one(labelled: Store) -> None:
+    """A label is a lead if one vote alone speaks for it; a weak vote does not, and a label by hand is none."""
+    labelled.label(
+        "both", "bug", "cg.memory", "ns.user", "cg.io",
+        votes=(
+            ("cg.memory", "path", 1.0), ("cg.memory", "model", 0.2), ("ns.user", "text", 0.75),
+            ("ns.user", "model", 0.5), ("cg.io", "model", 0.4), ("ns.mnt", "text", 1.0),
+        ),
+    )  # fmt: skip
+    labelled.label("late", "bug", "cg.memory", votes=(("cg.memory", "text", 1.0),), given_by="hand")
+    assert only(labelled.ask("one-voter"), "mechanism voter score evidence id title") == [
+        ("cg.memory", "path", 1.0, "by path", short("both"), "Fix both"),
+    ]
+    assert labelled.ask("one-voter", voter="model") == []
 
 
 # --- a query can only read

@@ -12,8 +12,8 @@ from markdown_it import MarkdownIt
 
 from kminer import catalogue, queries, reports
 from kminer.errors import CatalogueError, KminerError, QueryError, UsageError
-from kminer.records import Change, ChangedPath, Moment, Person, Reference, Release
-from kminer.store import writer
+from kminer.records import Change, ChangedPath, Classification, Label, Moment, Person, Reference, Release
+from kminer.store import labels, writer
 from kminer.store.database import open_for_reading, open_for_writing
 
 HOSTILE = (
@@ -231,8 +231,8 @@ def test_upgrade_holds_each_change_between_once(store):
         assert f"[`{key(number)[:12]}`]" not in text
     headings = [line.removeprefix("### ").split(":")[0] for line in text.splitlines() if line.startswith("### ")]
     shown_headings = [re.sub(r"\\", "", heading) for heading in headings]
-    assert [name for name in shown_headings if name in ("ns.user", "cg.memory", "(words only)")] == [
-        "ns.user", "cg.memory", "(words only)"
+    assert [name for name in shown_headings if name in ("ns.user", "cg.memory", "(no mechanism)")] == [
+        "ns.user", "cg.memory", "(no mechanism)"
     ]  # fmt: skip
     assert "CVE" in text and f"reverts {key(2)[:12]}" in text
 
@@ -285,6 +285,97 @@ def test_every_named_command_works(store):
         for line in set(re.findall(r"`kminer query ([^`]+)`", written(store, name, settings)[0])):
             asked, *pairs = line.split(" --set ")
             _ask(store, asked, **dict(pair.split("=", 1) for pair in pairs))
+
+
+def label(file: Path, given: dict[int, tuple[str, ...]], relevant: bool = True) -> None:
+    """Give changes by number their kind, mechanisms (with a dot) and flags."""
+    with open_for_writing(file) as db:
+        db.execute("BEGIN")
+        found = []
+        for number, (kind, *others) in given.items():
+            change_id = db.execute("SELECT id FROM changes WHERE key = ?", (key(number),)).fetchone()[0]
+            pairs = [("relevant", "yes" if relevant else "no"), ("kind", kind)]
+            pairs += [("mechanism" if "." in other else "flag", other) for other in others]
+            found.append(
+                Classification(str(change_id), "1", "", tuple(Label(axis, label, 0.9) for axis, label in pairs))
+            )
+        labels.save_classifications(db, found, {}, "votes", {})
+        db.execute("COMMIT")
+
+
+@pytest.fixture
+def labelled(store: Path) -> Path:
+    """The store labelled: 32 is not about isolation; 2, 3 and 31 are bugs, 31 against its path in cg.io."""
+    label(store, {
+        1: ("feature", "cg.core"), 2: ("bug", "cg.memory"), 3: ("bug", "cg.core", "cg.memory"),
+        30: ("feature", "ns.user", "cg.io"), 31: ("bug", "cg.io", "revert"), 60: ("maintenance",),
+        61: ("maintenance", "cg.memory"),
+    })  # fmt: skip
+    label(store, {32: ("bug",)}, relevant=False)
+    return store
+
+
+def test_timeline_shows_kinds_by_year(labelled):
+    """A picture, the share of bugs in a sentence, and the numbers that the query gives."""
+    text, pictures = written(labelled, "timeline")
+    assert "timeline-linux-kinds.svg" in pictures and "](timeline-linux-kinds.svg)" in text
+    assert "3 of 6 labelled changes mend a bug: 50.0 %." in text
+    head = "| year | feature | bug | maintenance"
+    counted = {
+        (row[0], kind): int(cell)
+        for row in _table(text, head)
+        for kind, cell in zip(("feature", "bug", "maintenance"), row[1:], strict=True)
+        if cell
+    }
+    assert counted == {(row["year"], row["kind"]): row["changes"] for row in _ask(labelled, "report-kinds")}
+    assert "ot labelled.**" not in text
+
+
+def test_timeline_leaves_out_what_is_off_topic(labelled):
+    """What was labelled as not about isolation is told as a number, and counts nowhere else."""
+    text, _ = written(labelled, "timeline")
+    assert "6 changes out of 1,000 commits read" in text and "1 more were kept" in text
+    assert [int(row[-1]) for row in _table(text, "| release line | first final")] == [3, 2, 0]
+    label(labelled, dict.fromkeys((1, 2, 3, 30, 31, 61), ("bug",)), relevant=False)
+    text, pictures = written(labelled, "timeline", out="none")
+    assert "None of the 7 changes kept of this source is about isolation." in text
+    assert not [name for name in pictures if "milestones" not in name]
+
+
+def test_upgrade_groups_by_mechanism_and_kind(labelled):
+    """Labels give the mechanism; features stand before bugs, what concerns security first; off-topic ones nowhere."""
+    label(labelled, {30: ("bug", "cg.io", "security"), 31: ("bug", "cg.io"), 3: ("feature", "cg.io")})
+    with open_for_writing(labelled) as db:
+        db.execute("UPDATE changes SET first_final = 'v2.6.26' WHERE key = ?", (key(3),))
+        db.execute("UPDATE changes SET date = '2001-01-01T00:00:00Z' WHERE key = ?", (key(31),))
+    text, _ = written(labelled, "upgrade", UPGRADE)
+    body = text[text.index("## Changes by mechanism") : text.index("## How to read it")]
+    assert body.index("### cg.io: ") < body.index("**Features: 1") and body.count("[`") == 3
+    assert re.findall(r"\*\*(?:Features|Bugs mended): \d|\[`\w+`\]", body) == [
+        "**Features: 1", f"[`{key(3)[:12]}`]", "**Bugs mended: 2", f"[`{key(30)[:12]}`]", f"[`{key(31)[:12]}`]",
+    ]  # fmt: skip
+    assert body.count("**security:**") == 1 and key(32)[:12] not in text
+    numbers = {row[0].strip("* "): row[1].strip("* ") for row in _table(text, "| between the two")}
+    assert numbers["changes: features"] == "1" and numbers["changes: bugs mended"] == "2"
+    assert numbers["changes that concern security"] == "1" and numbers["changes, each counted once"] == "3"
+
+
+@pytest.mark.parametrize(("name", "settings"), BOTH)
+def test_store_without_labels_says_how_to_label(store, name, settings):
+    """Where nothing is labelled the report says so, with the command, and shows the rest without kinds."""
+    text, pictures = written(store, name, settings)
+    assert "**Not labelled.**" in text and "`kminer classify`" in text
+    assert pictures and not [picture for picture in pictures if "kinds" in picture]
+    assert "mend a bug" not in text and "Bugs mended" not in text
+
+
+@pytest.mark.parametrize(("name", "settings"), BOTH)
+def test_store_labelled_in_part_says_how_much_is_not(store, name, settings):
+    """Where some changes are labelled, the others are counted, and go by paths."""
+    label(store, {30: ("feature", "ns.user"), 1: ("bug", "cg.core")})
+    text, _ = written(store, name, settings)
+    assert "**Not all labelled.** 5 of 7 changes of `linux` are not labelled" in text
+    assert "**Not labelled.**" not in text and "(not labelled" in text.replace("\\", "")
 
 
 @pytest.mark.parametrize(("name", "settings"), BOTH)

@@ -94,7 +94,7 @@ def _body(title: str, text: str) -> tuple[str, tuple[str, ...]]:
                 continue
             if _HEADER.match(line):
                 continue
-        if line[:1] == ">" or (line[:1] == " " and "|" in line and _STAT.match(line)):
+        if line[:1] == ">" or (line[:1] == " " and _STAT.match(line)):
             continue
         prose.append(line)
     return "\n".join(prose).strip(), tuple(trailers)

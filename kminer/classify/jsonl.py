@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections import deque
 from collections.abc import Iterable, Iterator, Mapping
-from itertools import chain
+from itertools import chain, islice
 from typing import Any
 
 from kminer.classify.axes import AXES
@@ -41,7 +41,7 @@ def label_lines(lines: Iterable[bytes], jobs: int, with_model: bool) -> Iterator
     """A line of JSON for each of `lines` that is not empty, in order, and whether it was a change."""
     waiting: deque[list[Item | str]] = deque()
     chunks = in_batches(_parsed(lines), BATCH)
-    first = [chunk for chunk, _ in zip(chunks, range(WORTH_PROCESSES // BATCH), strict=False)]
+    first = list(islice(chunks, WORTH_PROCESSES // BATCH))
 
     def batches() -> Iterator[list[Item]]:
         for chunk in chain(first, chunks):

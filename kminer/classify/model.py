@@ -19,10 +19,10 @@ from spacy.training import Example
 
 from kminer.classify import bag, tokens
 from kminer.classify.axes import AXES, Axes
-from kminer.classify.combine import Combination, Floats
+from kminer.classify.combine import Combination, Floats, count_votes
 from kminer.classify.features import texts
 from kminer.classify.modelfile import INSTEAD
-from kminer.classify.rules import fingerprint
+from kminer.classify.rules import RuleVotes, fingerprint
 from kminer.errors import ModelError
 
 _MANY, _KIND = "textcat_multilabel", "textcat"
@@ -142,6 +142,7 @@ def load(axes: Axes, folder: Path) -> Model:
         model = Model(nlp, combination, axes, nlp.meta)
         _set_precision(nlp, np.float32)
         _check_fits(model, folder)
+        _check_decides(model)
     except (OSError, ValueError, KeyError, TypeError) as error:
         told = (str(error).splitlines() or [repr(error)])[0]
         raise ModelError(f"The trained model cannot be loaded: {told}.", where=str(folder), next=INSTEAD) from error
@@ -160,3 +161,12 @@ def _check_fits(model: Model, folder: Path) -> None:
             where=str(folder),
             next=INSTEAD,
         )
+
+
+def _check_decides(model: Model) -> None:
+    """KeyError or ValueError unless the combination can decide on a change without votes."""
+    even = {axis: np.full((1, len(model.axes.labels[axis])), 0.5, np.float32) for axis in AXES}
+    decided = model.combination.decide(model.axes, count_votes(model.axes, [RuleVotes()], even, [True], [True]))
+    model.combination.given(model.axes, decided, 0)
+    if "only mechanism" not in model.combination.thresholds:
+        raise ValueError("its combination has no threshold `only mechanism`")

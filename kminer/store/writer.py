@@ -30,9 +30,13 @@ def save_changes(db: sqlite3.Connection, source: str, definition: str, changes: 
     """Insert or replace changes by (source, key); an id once given stays. Returns how many were new."""
     new, placed = 0, []
     for change in changes:
-        known = db.execute("SELECT id FROM changes WHERE source = ? AND key = ?", (source, change.key)).fetchone()
+        known = db.execute(
+            "SELECT id, title, text FROM changes WHERE source = ? AND key = ?", (source, change.key)
+        ).fetchone()
         if known:
             change_id = known[0]
+            if (change.title, change.text) != known[1:] or _paths_of(db, change_id) != _paths_in(change):
+                _forget_labels(db, change_id)
             _forget_details(db, change_id)
             db.execute(_UPDATE, (*_row(source, definition, change), change_id))
         else:
@@ -65,6 +69,20 @@ def _forget_details(db: sqlite3.Connection, change_id: int) -> None:
     db.execute("DELETE FROM change_paths WHERE change_id = ?", (change_id,))
     db.execute("DELETE FROM refs WHERE change_id = ?", (change_id,))
     db.execute("DELETE FROM people WHERE change_id = ?", (change_id,))
+
+
+def _forget_labels(db: sqlite3.Connection, change_id: int) -> None:
+    """Labels of a change that now reads otherwise are stale: it waits to be labelled anew."""
+    for table in ("classifications", "labels", "votes"):
+        db.execute(f"DELETE FROM {table} WHERE change_id = ?", (change_id,))  # noqa: S608  constants only
+
+
+def _paths_of(db: sqlite3.Connection, change_id: int) -> set[str]:
+    return {path for (path,) in db.execute("SELECT path FROM change_paths WHERE change_id = ?", (change_id,))}
+
+
+def _paths_in(change: Change) -> set[str]:
+    return {_text(path.path) for path in change.paths}
 
 
 def _save_details(db: sqlite3.Connection, placed: Sequence[tuple[int, Change]]) -> None:
