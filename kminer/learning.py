@@ -58,8 +58,7 @@ def train_model(
         "features": len(linear.keys),
         "rules": rules_definition(),
         "labels": {axis: list(shop.axes.labels[axis]) for axis in AXES},
-        "method": "logistic regressions over words, pairs of words and facts beside them; combined with the rules'"
-                  " votes by a logistic regression an axis on the scores of changes not trained on; no random numbers",
+        "method": "a logistic regression a label; combined with the rules' votes by one an axis",
     }  # fmt: skip
     if figures is not None:
         facts["figures"] = {split["name"]: split["labellers"][-1] for split in figures["splits"]}

@@ -1,4 +1,4 @@
-"""What the tests of labelling share: clear-cut changes, loaded classifiers, files of labels by hand, made-up corpora."""
+"""What the tests of labelling share: clear-cut changes, classifiers, files of labels by hand, made-up corpora."""
 
 from __future__ import annotations
 
@@ -107,7 +107,7 @@ _KINDS = (
 )  # fmt: skip
 
 
-def made_up_corpus(count: int = 120) -> list[LabelledText]:
+def made_up_corpus(count: int = 60) -> list[LabelledText]:
     """Changes with labels that their words tell; a third from runc, ten a year."""
     corpus = []
     for number in range(count):

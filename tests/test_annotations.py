@@ -109,7 +109,8 @@ def test_which_labels_count(home: Path, tmp_path: Path) -> None:
     assert catalogue.settled_annotations()[key].kind == "reliability"
     assert catalogue.settled_annotations()[other].kind == "feature"
     with own_labels().open("a", encoding="utf-8") as handle:
-        handle.write(note_line(key, "own", kind="performance") + "\n" + note_line(key, "own", kind="maintenance") + "\n")
+        for kind in ("performance", "maintenance"):
+            handle.write(note_line(key, "own", kind=kind) + "\n")
     assert catalogue.settled_annotations()[key].kind == "maintenance"
 
 

@@ -99,7 +99,8 @@ def test_clear_cut_changes(item: Item, mechanism: str, kind: str, dimension: str
         Item("container_of", "rtc: use container_of", "Use container_of instead of a cast.", ("drivers/rtc/a.c",)),
         Item("vxlan", "libnetwork/drivers/overlay: fix vxlan id", "The overlay network's vxlan id was wrong.",
              ("libnetwork/drivers/overlay/ov_network.go",)),
-        Item("suspend", "PM: fix hibernation", "Tasks stay in the refrigerator of suspend.", ("kernel/power/process.c",)),
+        Item("suspend", "PM: fix hibernation", "Tasks stay in the refrigerator of suspend.",
+             ("kernel/power/process.c",)),
         Item("edac", "edac: memory controller of a chipset", "The memory controller's DIMMs.", ("drivers/edac/a.c",)),
     ],
     ids=lambda item: item.id,
@@ -201,7 +202,7 @@ HOSTILE = {
 def test_five_megabytes_of_anything(piece: str, with_model: bool) -> None:
     """A change of 5 MB, in title, text or file names, is labelled or unknown, in well under a second."""
     huge = piece * (5_000_000 // len(piece))
-    items = [Item("1", huge, huge), Item("2", "", huge), Item("3", "memcg: fix", huge), Item("4", "", "", (huge,) * 500)]
+    items = [Item("1", huge, huge), Item("2", "", huge), Item("3", "ovl: fix", huge), Item("4", "", "", (huge,) * 500)]
     classifier = shipped_classifier(with_model)
     started = time.process_time()
     for found in classifier.classify(items):

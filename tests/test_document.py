@@ -119,8 +119,11 @@ def test_any_text_can_be_read(title: str, text: str, files: list[str]) -> None:
 
 
 PIECES = st.sampled_from(
-    ["[", "]", "[PATCH", "v2", "1/3]", "re:", "Fwd: ", "memcg", "mm/memcg:", ": ", ":", ",", "&", " + ", "/", "x", "é", " "]
-)
+    [
+        "[", "]", "[PATCH", "v2", "1/3]", "re:", "Fwd: ", "memcg", "mm/memcg:", ": ", ":", ",", "&", " + ", "/", "x",
+        "é", " ",
+    ]
+)  # fmt: skip
 
 
 @given(st.lists(PIECES, max_size=20).map("".join))
@@ -136,8 +139,8 @@ def test_any_title_can_be_split(title: str) -> None:
 
 @pytest.mark.parametrize(
     "piece",
-    ["word memcg \n", "\x00\xff\x80", "内存控制组", "\x1b[31m\x07", "\udc80\ud800 x", "a:", "\n", "[", "]", " ", "A", "Aa-",
-     " | ", " a | 1 +", "diff --git a/x b/", "Signed-off-by: ", "> ", "re: [", "A-", "/"],
+    ["word memcg \n", "\x00\xff\x80", "内存控制组", "\x1b[31m\x07", "\udc80\ud800 x", "a:", "\n", "[", "]", " ", "A",
+     "Aa-", " | ", " a | 1 +", "diff --git a/x b/", "Signed-off-by: ", "> ", "re: [", "A-", "/"],
 )  # fmt: skip
 def test_five_megabytes_are_read_in_bounded_time(piece: str) -> None:
     """A message, a title and file names of 5 MB cost no more than a screen of text, whatever they repeat."""

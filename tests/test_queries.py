@@ -639,12 +639,6 @@ def test_lag_is_the_time_until_the_release(engine: Store) -> None:
     assert (rows["fs.driver"]["median_days"], rows["fs.driver"]["longest_days"]) == (6, 8)
 
 
-def test_co_changed_counts_pairs(lines: Store) -> None:
-    """A change of two mechanisms makes one pair, with its share of either."""
-    rows = lines.ask("co-changed")
-    assert only(rows, "mechanism with_mechanism changes percent_of_first") == [("ns.core", "ns.mnt", 1, 100.0)]
-
-
 # --- labels
 
 
@@ -716,7 +710,7 @@ def test_new_between_shows_kind_and_flags(labelled: Store) -> None:
     ("name", "settings"),
     [
         ("activity", {}), ("backports", {"project": "linux"}), ("breakage", {}), ("bug-lifetimes", {}),
-        ("bug-share", {}), ("bugs", {}), ("co-changed", {}), ("files", {}), ("fix-of-fix", {}), ("lag", {}),
+        ("bug-share", {}), ("bugs", {}), ("files", {}), ("fix-of-fix", {}), ("lag", {}),
         ("mechanism-years", {}), ("mechanisms", {}), ("meetings", {}), ("missing-fixes", {"release": "v1.0"}),
         ("new-between", {"from": "v1.0", "to": "v2.0"}), ("new-files", {}), ("overlay2", {"project": "linux"}),
         ("people", {}), ("report-activity", {}), ("report-evidence", {}), ("report-files", {}), ("report-kinds", {}),

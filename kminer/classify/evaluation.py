@@ -187,12 +187,14 @@ class Score:
 
 def score(truth: Bools, given: Bools, seed: int = 0) -> Score:
     """Micro score over all labels of (n, labels); changes are resampled whole for the interval."""
+    if not len(truth):
+        return Score(0.0, 0.0, 0.0, 0.0, 0.0, 0)
     pairs = ((truth, given), (~truth, given), (truth, ~given))
     counts = np.stack([(one & other).sum(axis=1).astype(float) for one, other in pairs], axis=1)
     total = counts.sum(axis=0)
-    draws = np.random.default_rng(seed).multinomial(len(truth), np.full(len(truth), 1 / max(1, len(truth))), RESAMPLES)
+    draws = np.random.default_rng(seed).multinomial(len(truth), np.full(len(truth), 1 / len(truth)), RESAMPLES)
     again = _f1(draws @ counts)
-    low, high = np.quantile(again, [0.025, 0.975]) if len(truth) else (0.0, 0.0)
+    low, high = np.quantile(again, [0.025, 0.975])
     return Score(
         float(total[0] / max(1e-9, total[0] + total[1])), float(total[0] / max(1e-9, total[0] + total[2])),
         float(_f1(total)), float(low), float(high), int(truth.sum()),

@@ -207,7 +207,7 @@ def find_rare(db: sqlite3.Connection, source: str | None) -> list[Row]:
 
 def find_unseen(db: sqlite3.Connection, source: str | None, seed: int) -> list[Row]:
     """Changes by chance; the same `seed` gives the same ones."""
-    order = f"(c.id * 2654435761 + {int(seed)} * 40503) % 4294967291"
+    order = f"(c.id + {seed % 100_000 * 7919}) * 2654435761 % 4294967291"
     return _rows(db, _CANDIDATES.format(join="", order=order), source)
 
 
