@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from kminer import catalogue
+from kminer import labelbook
 from kminer.classify.jsonl import LineError, numbered, read_item
 from kminer.errors import UsageError
 from kminer.records import Annotation, Item, is_reserved
@@ -30,7 +30,7 @@ def load_corpus(db: sqlite3.Connection | None, files: Iterable[Path]) -> list[La
 
     Reserved changes are left out, should a file hold any. Raises UsageError for a line that is no change.
     """
-    notes = {key: note for key, note in catalogue.settled_annotations().items() if not is_reserved(key)}
+    notes = {key: note for key, note in labelbook.settled_annotations().items() if not is_reserved(key)}
     texts = {item.id: (item, source, date) for file in files for item, source, date in _read(file)}
     if db is not None:
         held = read_labelled_texts(db, set(notes) - set(texts))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
-from kminer import catalogue
+from kminer import labelbook
 from kminer.markup import table
 
 Figures = Mapping[str, Any]
@@ -72,7 +72,7 @@ def _split(split: Figures) -> Iterator[str]:
         for one in split["calibration"][axis]
     ]
     yield "\n" + table(("axis", "probability", "labels", "claimed", "right"), bins)
-    kinds = list(catalogue.load_labels().kinds)
+    kinds = list(labelbook.load_labels().kinds)
     confused = [(kind, *row) for kind, row in zip(kinds, split["confusion"], strict=True)]
     yield "\n" + table(("kind by hand, given as", *kinds), confused) + "\n</details>\n"
 

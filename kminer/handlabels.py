@@ -9,7 +9,7 @@ from pathlib import Path
 
 import click
 
-from kminer import catalogue, places
+from kminer import labelbook, places
 from kminer.errors import KminerError
 from kminer.records import Annotation, is_reserved
 from kminer.store.labels import Row, changed_files, find_disputed, find_doubtful, find_rare, find_unseen
@@ -36,7 +36,7 @@ def queue(db: sqlite3.Connection, size: int, source: str | None, seed: int) -> l
         (find_doubtful(db, source), size - by_chance - 2 * third, "near the threshold"),
         (find_unseen(db, source, seed), by_chance, "by chance"),
     ]
-    done = set(catalogue.load_annotations())
+    done = set(labelbook.load_annotations())
     chosen: dict[object, Row] = {}
     for rows, wanted, why in wells:
         fresh = [
@@ -58,7 +58,7 @@ def append(note: Annotation) -> None:
         new = not file.exists()
         with file.open("a", encoding="utf-8") as handle:
             if new:
-                handle.write("\t".join(catalogue.ANNOTATION_COLUMNS) + "\n")
+                handle.write("\t".join(labelbook.ANNOTATION_COLUMNS) + "\n")
             handle.write("\t".join(fields) + "\n")
             handle.flush()
             os.fsync(handle.fileno())
@@ -94,12 +94,12 @@ def _shown(row: Row, place: int, count: int, files: list[str]) -> str:
 
 
 def _asked(row: Row, relevant: bool) -> Annotation:
-    labels = catalogue.load_labels()
+    labels = labelbook.load_labels()
     mechanisms = _choose("mechanisms", tuple(labels.mechanisms), 0, 9) if relevant else ()
     kind = _choose("kind", tuple(labels.kinds), 1, 1)[0]
     dimensions = _choose("dimensions", tuple(labels.dimensions), 0, 9) if relevant else ()
     flags = _choose("flags", tuple(labels.flags), 0, 2)
-    return Annotation(str(row["key"]), catalogue.OWN, relevant, mechanisms, kind, dimensions, flags, str(row["why"]))
+    return Annotation(str(row["key"]), labelbook.OWN, relevant, mechanisms, kind, dimensions, flags, str(row["why"]))
 
 
 def _choose(question: str, known: tuple[str, ...], least: int, most: int) -> tuple[str, ...]:

@@ -6,7 +6,7 @@ import sqlite3
 import time
 from dataclasses import dataclass
 
-from kminer import catalogue
+from kminer import labelbook
 from kminer.classify.classifier import load_version
 from kminer.classify.rules import fingerprint
 from kminer.classify.stream import classify_batches, in_batches
@@ -51,7 +51,7 @@ def _plan(
     db: sqlite3.Connection, version: str, anew: bool, source: str | None, summary: LabelSummary
 ) -> tuple[dict[int, Annotation], dict[int, str], list[int]]:
     """Labels by hand by change, the version each change is to have, and the changes that have another."""
-    settled = catalogue.settled_annotations()
+    settled = labelbook.settled_annotations()
     hands, versions, wanted = dict[int, Annotation](), dict[int, str](), list[int]()
     for number, key, labelled_by in store.get_versions(db, source):
         due = version
@@ -88,8 +88,8 @@ def _label(
 
 def _mirror_catalogue(db: sqlite3.Connection) -> None:
     """Let the tables of annotations and studies hold what the files do."""
-    notes = [note for of_key in catalogue.load_annotations().values() for note in of_key]
+    notes = [note for of_key in labelbook.load_annotations().values() for note in of_key]
     db.execute("BEGIN IMMEDIATE")
     store.save_annotations(db, notes)
-    store.save_studies(db, list(catalogue.load_studies().values()), catalogue.load_labels().kinds)
+    store.save_studies(db, list(labelbook.load_studies().values()), labelbook.load_labels().kinds)
     db.execute("COMMIT")

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from kminer import catalogue
+from kminer import labelbook
 from kminer.classify import evaluation, model, training
 from kminer.classify.axes import AXES, Axes
 from kminer.classify.document import read_document
@@ -25,7 +25,7 @@ class _Workshop:
     """What training and evaluation both start from."""
 
     def __init__(self, corpus: Sequence[LabelledText]) -> None:
-        self.axes = Axes.of(catalogue.load_labels())
+        self.axes = Axes.of(labelbook.load_labels())
         self.book: RuleBook = load_rule_book()
         self.nlp = model.build(self.axes)
         documents = [read_document(one.item.title, one.item.text, one.item.files) for one in corpus]
@@ -159,13 +159,13 @@ def _bin(one: evaluation.Bin) -> Figures:
 def agreement() -> Figures:
     """Cohen's kappa of the first two annotators of each change, by axis; where it has many labels, their mean."""
     pairs = []
-    for notes in catalogue.load_annotations().values():
-        first = [note for note in notes if note.annotator not in (catalogue.SETTLED, catalogue.OWN)][:2]
+    for notes in labelbook.load_annotations().values():
+        first = [note for note in notes if note.annotator not in (labelbook.SETTLED, labelbook.OWN)][:2]
         if len(first) == 2:
             pairs.append((first[0], first[1]))
     if not pairs:
         return {"changes": 0}
-    axes = Axes.of(catalogue.load_labels())
+    axes = Axes.of(labelbook.load_labels())
     found: Figures = {"changes": len(pairs), "labels": {}}
     for axis in AXES:
         kappas = {}

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from kminer import catalogue, charts
+from kminer import charts, labelbook
 from kminer.foreign import markdown
 from kminer.markup import Markdown, table
 from kminer.records import Feature
@@ -172,7 +172,7 @@ def _words(column: str) -> str:
 
 def in_order(names: Iterable[object]) -> list[str]:
     """Mechanisms or kinds in the order in which they are shown, unknown ones behind."""
-    order = {name: index for index, name in enumerate([*catalogue.load_labels().mechanisms, NO_MECHANISM, *GROUPS])}
+    order = {name: index for index, name in enumerate([*labelbook.load_labels().mechanisms, NO_MECHANISM, *GROUPS])}
     return sorted(map(str, names), key=lambda name: (order.get(name, len(order)), name))
 
 

@@ -18,7 +18,7 @@ from pathlib import Path
 from jinja2 import FileSystemLoader, StrictUndefined, TemplateError, TemplateSyntaxError
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
-from kminer import catalogue, places, queries
+from kminer import catalogue, labelbook, places, queries
 from kminer.errors import CatalogueError, KminerError, UsageError
 from kminer.foreign import inert, markdown
 from kminer.markup import (
@@ -317,7 +317,7 @@ def _table(result: Result | Sequence[Row], *columns: str) -> Markdown:
 def _about(mechanism: str) -> str:
     if mechanism == NO_MECHANISM:
         return "no label and no path gives one"
-    return catalogue.load_labels().mechanisms.get(mechanism, "")
+    return labelbook.load_labels().mechanisms.get(mechanism, "")
 
 
 def in_short(result: Result, by: str, name: str, value: str) -> dict[str, str]:

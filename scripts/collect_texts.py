@@ -23,7 +23,7 @@ from typing import Any
 
 import pygit2
 
-from kminer import catalogue
+from kminer import labelbook
 from kminer.history.commits import read_message, split_commit
 
 DIFF = re.compile(r"^diff --git a/(\S+) b/", re.MULTILINE)
@@ -35,7 +35,7 @@ def main() -> int:
     parser.add_argument("--git", action="append", default=[], metavar="SOURCE=PATH[:IDS]")
     parser.add_argument("--archive", action="append", default=[], metavar="SOURCE=PATH")
     given = parser.parse_args()
-    wanted, found = set(catalogue.load_annotations()), 0
+    wanted, found = set(labelbook.load_annotations()), 0
     for text, read in [(one, commits) for one in given.git] + [(one, mails) for one in given.archive]:
         source, _, place = text.partition("=")
         for row in read(place, wanted):

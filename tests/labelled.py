@@ -13,7 +13,7 @@ from collections.abc import Iterable
 from functools import cache
 from pathlib import Path
 
-from kminer import catalogue
+from kminer import labelbook
 from kminer.classify.classifier import Classifier, load_classifier
 from kminer.corpus import LabelledText
 from kminer.labelling import LabelSummary, label_store
@@ -91,7 +91,7 @@ def write_labels(*lines: str, file: Path | None = None) -> Path:
     """Write a file of labels by hand, by default the user's own."""
     target = file or own_labels()
     target.parent.mkdir(parents=True, exist_ok=True)
-    target.write_text("\n".join(["\t".join(catalogue.ANNOTATION_COLUMNS), *lines]) + "\n", encoding="utf-8")
+    target.write_text("\n".join(["\t".join(labelbook.ANNOTATION_COLUMNS), *lines]) + "\n", encoding="utf-8")
     return target
 
 

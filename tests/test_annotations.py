@@ -12,7 +12,7 @@ import pytest
 from commandline import check_failure
 from labelled import note_line, own_labels, write_labels
 
-from kminer import catalogue, places
+from kminer import labelbook, places
 from kminer.errors import CatalogueError
 from kminer.records import Annotation, is_reserved
 
@@ -25,14 +25,14 @@ def notes() -> dict[str, list[Annotation]]:
     """All shipped labels by hand, by change."""
     found: dict[str, list[Annotation]] = {}
     for file in FILES:
-        for note in catalogue.read_annotations(file):
+        for note in labelbook.read_annotations(file):
             found.setdefault(note.key, []).append(note)
     return found
 
 
 def test_how_many(notes: dict[str, list[Annotation]]) -> None:
     """At least 1,500 changes are labelled, at least 400 of them by two annotators."""
-    alone = [{note.annotator for note in some} - {catalogue.SETTLED, catalogue.OWN} for some in notes.values()]
+    alone = [{note.annotator for note in some} - {labelbook.SETTLED, labelbook.OWN} for some in notes.values()]
     assert len(alone) >= 1500
     assert sum(len(annotators) >= 2 for annotators in alone) >= 400
     assert all(annotators for annotators in alone)
@@ -41,7 +41,7 @@ def test_how_many(notes: dict[str, list[Annotation]]) -> None:
 @pytest.mark.parametrize("file", FILES, ids=lambda file: file.stem)
 def test_nothing_reserved(file: Path) -> None:
     """No commit's id ends in 0, and no message-id whose SHA-1, angle brackets included, does."""
-    keys = {note.key for note in catalogue.read_annotations(file)}
+    keys = {note.key for note in labelbook.read_annotations(file)}
     assert keys
     for key in keys:
         assert re.fullmatch(r"[0-9a-f]{40}|<[^<>\s]+@[^<>\s]+>", key), key
@@ -56,7 +56,7 @@ def test_no_texts(file: Path) -> None:
     assert lines[0].split("\t") == [
         "key", "annotator", "relevant", "mechanisms", "kind", "dimensions", "flags", "stratum", "weight",
     ]  # fmt: skip
-    labels = catalogue.load_labels()
+    labels = labelbook.load_labels()
     known = {*labels.mechanisms, *labels.dimensions, *labels.flags}
     for line in lines[1:]:
         key, annotator, relevant, mechanisms, kind, dimensions, flags, stratum, weight = line.split("\t")
@@ -70,7 +70,7 @@ def test_no_texts(file: Path) -> None:
 @pytest.mark.parametrize("file", FILES, ids=lambda file: file.stem)
 def test_each_annotator_once_a_change(file: Path) -> None:
     """No annotator labelled a change twice, and what is not relevant has no mechanism and no dimension."""
-    read = catalogue.read_annotations(file)
+    read = labelbook.read_annotations(file)
     names = [(note.key, note.annotator) for note in read]
     assert len(set(names)) == len(names)
     assert not [note.key for note in read if not note.relevant and (note.mechanisms or note.dimensions)]
@@ -82,7 +82,7 @@ def test_a_third_reading_settles_disagreements_only(notes: dict[str, list[Annota
     """A third reading is there only where two annotators had read the change."""
     for key, some in notes.items():
         annotators = {note.annotator for note in some}
-        if catalogue.SETTLED in annotators:
+        if labelbook.SETTLED in annotators:
             assert len(annotators) == 3, key
 
 
@@ -106,12 +106,12 @@ def test_which_labels_count(home: Path, tmp_path: Path) -> None:
         note_line(key, "settled", kind="reliability"), note_line(other, "first", kind="feature"),
         note_line(other, "second", kind="bug"),
     )  # fmt: skip
-    assert catalogue.settled_annotations()[key].kind == "reliability"
-    assert catalogue.settled_annotations()[other].kind == "feature"
+    assert labelbook.settled_annotations()[key].kind == "reliability"
+    assert labelbook.settled_annotations()[other].kind == "feature"
     with own_labels().open("a", encoding="utf-8") as handle:
         for kind in ("performance", "maintenance"):
             handle.write(note_line(key, "own", kind=kind) + "\n")
-    assert catalogue.settled_annotations()[key].kind == "maintenance"
+    assert labelbook.settled_annotations()[key].kind == "maintenance"
 
 
 def test_a_line_as_it_is_read(tmp_path: Path) -> None:
@@ -119,7 +119,7 @@ def test_a_line_as_it_is_read(tmp_path: Path) -> None:
     key = "a" * 39 + "1"
     file = write_labels(note_line(key, "first", "1", "cg.io cg.core", "bug", "", "security", "p+t-", "2.5"), "",
                         file=tmp_path / "x.tsv")  # fmt: skip
-    assert catalogue.read_annotations(file) == [
+    assert labelbook.read_annotations(file) == [
         Annotation(key, "first", True, ("cg.io", "cg.core"), "bug", (), ("security",), "p+t-", 2.5)
     ]
 
@@ -149,7 +149,7 @@ def test_a_malformed_line(tmp_path: Path, line: str, told: str) -> None:
     """What a line has wrong is told with its file and its number."""
     file = write_labels(GOOD, line, file=tmp_path / "x.tsv")
     with pytest.raises(CatalogueError) as caught:
-        catalogue.read_annotations(file)
+        labelbook.read_annotations(file)
     assert caught.value.where == str(file)
     assert "line 3" in caught.value.what
     assert told in caught.value.what
@@ -170,7 +170,7 @@ def test_a_malformed_file(tmp_path: Path, content: bytes, told: str) -> None:
     file = tmp_path / "x.tsv"
     file.write_bytes(content)
     with pytest.raises(CatalogueError, match=told) as caught:
-        catalogue.read_annotations(file)
+        labelbook.read_annotations(file)
     assert caught.value.where == str(file)
 
 

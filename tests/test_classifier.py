@@ -33,7 +33,7 @@ from labelled import (
 )
 from syncing import ask
 
-from kminer import catalogue
+from kminer import labelbook
 from kminer.classify.axes import AXES, Axes
 from kminer.classify.classifier import load_classifier, load_version
 from kminer.classify.combine import VOTERS, Ballot, Combination, count_votes, logit
@@ -264,7 +264,7 @@ def test_loading_needs_no_network(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture(scope="module")
 def axes() -> Axes:
-    return Axes.of(catalogue.load_labels())
+    return Axes.of(labelbook.load_labels())
 
 
 def shipped_combination() -> Combination:

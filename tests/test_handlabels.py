@@ -16,7 +16,7 @@ from gitrepo import GitRepo
 from labelled import Talk, label, note_line, own_labels, write_labels
 from syncing import ask, run_sync, sample_source
 
-from kminer import catalogue, handlabels
+from kminer import handlabels, labelbook
 from kminer.records import TrackedPath, is_reserved
 from kminer.store.database import open_for_reading
 
@@ -169,7 +169,7 @@ def answers() -> list[tuple[str, ...]]:
     return [
         (note.key, str(int(note.relevant)), " ".join(note.mechanisms), note.kind, " ".join(note.dimensions),
          " ".join(note.flags))
-        for note in catalogue.read_annotations(own_labels())
+        for note in labelbook.read_annotations(own_labels())
     ]  # fmt: skip
 
 
@@ -192,7 +192,7 @@ def test_a_change_is_labelled(talk: Callable[..., Talk], database: Path) -> None
         (first["key"], "1", "cg.memory fs.overlay cg.io", "performance", "memory disk-io", "security"),
         (second["key"], "0", "", "maintenance", "", ""),
     ]
-    notes = catalogue.read_annotations(own_labels())
+    notes = labelbook.read_annotations(own_labels())
     assert {(note.annotator, note.stratum) for note in notes} <= {("own", first["why"]), ("own", second["why"])}
 
 
@@ -232,9 +232,9 @@ def test_back_skip_and_quit(talk: Callable[..., Talk], database: Path) -> None:
     conversation.end()
     assert conversation.code == 0
     assert [answer[0] for answer in answers()] == [rows[0]["key"]] * 2
-    settled = catalogue.settled_annotations()[str(rows[0]["key"])]
+    settled = labelbook.settled_annotations()[str(rows[0]["key"])]
     assert (settled.kind, settled.flags) == ("feature", ("revert",))
-    assert not {row["key"] for row in rows[1:]} & set(catalogue.settled_annotations())
+    assert not {row["key"] for row in rows[1:]} & set(labelbook.settled_annotations())
 
 
 def test_killed_in_the_midst(talk: Callable[..., Talk], database: Path) -> None:

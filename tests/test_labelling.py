@@ -18,7 +18,7 @@ from gitrepo import GitRepo, git, write_linear_history
 from labelled import label, note_line, own_labels, write_labels
 from syncing import Rows, ask, run_sync, sample_source
 
-from kminer import catalogue
+from kminer import catalogue, labelbook
 from kminer.records import TrackedPath
 from kminer.store import labels as store
 from kminer.store.database import open_for_reading, open_for_writing
@@ -453,9 +453,9 @@ def test_what_is_known_beside_the_labels(synced: Path) -> None:
     """The tables of labels by hand and of published studies hold what the files do."""
     label(synced)
     [(count,)] = ask(synced, "SELECT count(DISTINCT key) FROM annotations")
-    assert count == len(catalogue.load_annotations())
+    assert count == len(labelbook.load_annotations())
     rows = ask(synced, "SELECT id, kind, share FROM studies")
-    for name, study in catalogue.load_studies().items():
+    for name, study in labelbook.load_studies().items():
         assert {kind: share for one, kind, share in rows if one == name and share is not None} == study.shares
 
 

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from labelled import CLEAR, MEMCG, NVME, labels_of, shipped_classifier
 from syncing import sample_source
 
-from kminer import catalogue
+from kminer import catalogue, labelbook
 from kminer.classify.document import Document, read_document
 from kminer.classify.paths import PathRules
 from kminer.classify.rules import RuleBook, RuleVotes, load_rule_book
@@ -101,7 +101,7 @@ def test_all_at_once_finds_what_one_by_one_finds(words: list[str], text: str) ->
 @given(st.text(max_size=300))
 def test_the_shipped_words_in_any_text(text: str) -> None:
     """The shipped terms are found in any text as plain expressions find them."""
-    words = [term for rule in catalogue.load_rules().mechanisms.values() for term in rule.terms][::40]
+    words = [term for rule in labelbook.load_rules().mechanisms.values() for term in rule.terms][::40]
     lowered = text.lower().replace("\n", " ") + " memcg userns "
     assert found_in(words, lowered) == plainly_found(words, lowered)
 
@@ -261,7 +261,7 @@ def test_the_highest_vote_of_a_voter_stays() -> None:
 @pytest.mark.xfail(strict=True, reason="'cgroup: rdma' and 'cgroup: debug' of mechanisms.toml can never be a prefix")
 def test_every_shipped_prefix_can_vote() -> None:
     """Each prefix of data/rules is one that a title can have: it votes for what it stands for."""
-    book, rules = load_rule_book(), catalogue.load_rules()
+    book, rules = load_rule_book(), labelbook.load_rules()
     owners = [("mechanism", name, rule.prefixes) for name, rule in rules.mechanisms.items()]
     owners += [("homonym", name, rule.prefixes) for name, rule in rules.homonyms.items()]
     missed = [
@@ -273,7 +273,7 @@ def test_every_shipped_prefix_can_vote() -> None:
 
 def test_every_shipped_word_can_vote() -> None:
     """Each term of data/rules, and of the features, votes where a message or title holds it."""
-    book, rules = load_rule_book(), catalogue.load_rules()
+    book, rules = load_rule_book(), labelbook.load_rules()
     owners = [("mechanism", name, word) for name, rule in rules.mechanisms.items() for word in rule.terms]
     owners += [("homonym", name, word) for name, rule in rules.homonyms.items() for word in rule.words]
     owners += [(axis, name, word) for axis, claims in (("kind", rules.kinds), ("flag", rules.flags))
@@ -289,7 +289,7 @@ def test_every_shipped_word_can_vote() -> None:
 @pytest.mark.xfail(strict=True, reason="'/proc/*/ns' and 'device-*-bps' of mechanisms.toml are never met")
 def test_stars_stand_at_an_end_only() -> None:
     """A star within a term would be taken as it stands, and never be met."""
-    rules = catalogue.load_rules()
+    rules = labelbook.load_rules()
     terms = [term for rule in rules.mechanisms.values() for term in (*rule.terms, *rule.prefixes)]
     terms += [term for rule in rules.homonyms.values() for term in (*rule.words, *rule.prefixes)]
     terms += [term for claims in (rules.kinds, rules.flags) for claim in claims.values()

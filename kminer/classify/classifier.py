@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from kminer import catalogue
+from kminer import labelbook
 from kminer.classify.axes import AXES, Axes
 from kminer.classify.document import Document, read_document
 from kminer.classify.modelfile import model_folder, read_model_version
@@ -113,7 +113,7 @@ def load_version(with_model: bool = True) -> str:
 
 def load_classifier(with_model: bool = True) -> Classifier:
     """The shipped or the user's own rules and model. Raises ModelError or CatalogueError."""
-    axes, book, version = Axes.of(catalogue.load_labels()), load_rule_book(), load_version(with_model)
+    axes, book, version = Axes.of(labelbook.load_labels()), load_rule_book(), load_version(with_model)
     if not with_model:
         return Classifier(axes, book, None, version)
     from kminer.classify.model import load

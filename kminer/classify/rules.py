@@ -6,7 +6,7 @@ import hashlib
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
-from kminer import catalogue
+from kminer import catalogue, labelbook
 from kminer.classify.document import Document
 from kminer.classify.paths import PathRules
 from kminer.classify.words import WordFinder
@@ -143,13 +143,13 @@ class _Prefixes:
 
 def load_rule_book() -> RuleBook:
     """The shipped rules with the tracked paths of all sources."""
-    return RuleBook(catalogue.load_rules(), PathRules(catalogue.load_sources().values()))
+    return RuleBook(labelbook.load_rules(), PathRules(catalogue.load_sources().values()))
 
 
 def rules_definition() -> str:
     """A fingerprint of all that the rules are made from."""
     sources = catalogue.load_sources().values()
-    return fingerprint(catalogue.load_rules(), catalogue.load_labels(), [(s.project, s.paths) for s in sources])
+    return fingerprint(labelbook.load_rules(), labelbook.load_labels(), [(s.project, s.paths) for s in sources])
 
 
 def fingerprint(*facts: object) -> str:
