@@ -207,9 +207,10 @@ def _corpus(context: click.Context, files: tuple[Path, ...]) -> list[LabelledTex
     db = open_store(context) if exists(database_of(context)) else None
     with contextlib.closing(db) if db else contextlib.nullcontext():
         corpus = load_corpus(db, files)
-    if len(corpus) < MANY_ENOUGH:
+    titles = len({one.item.title for one in corpus})
+    if titles < MANY_ENOUGH:
         raise UsageError(
-            f"The texts of only {len(corpus)} labelled changes are at hand; it takes {MANY_ENOUGH}.",
+            f"The texts of only {titles} labelled changes with different titles are at hand; it takes {MANY_ENOUGH}.",
             next="Sync the sources they come from, or name files of texts with --texts (see docs/classification.md).",
         )
     return corpus

@@ -87,8 +87,9 @@ def _label(
 
 
 def _mirror_catalogue(db: sqlite3.Connection) -> None:
-    """Let the tables of annotations and studies hold what the files do."""
-    notes = [note for of_key in labelbook.load_annotations().values() for note in of_key]
+    """Let the tables of annotations and studies hold what the files do, the former of changes that are held."""
+    held = {key for _, key, _ in store.get_versions(db)}
+    notes = [note for key, of_key in labelbook.load_annotations().items() if key in held for note in of_key]
     db.execute("BEGIN IMMEDIATE")
     store.save_annotations(db, notes)
     store.save_studies(db, list(labelbook.load_studies().values()), labelbook.load_labels().kinds)

@@ -146,6 +146,7 @@ class Talk:
     def __init__(self, words: list[str]) -> None:
         self.child, self._terminal = pty.fork()
         if self.child == 0:
+            signal.signal(signal.SIGINT, signal.SIG_DFL)  # a job in the background is started with it ignored
             os.environ.update({"TERM": "dumb", "COLUMNS": "200", "LINES": "50"})
             os.execvp(words[0], words)
         self._unread = ""
@@ -174,8 +175,10 @@ class Talk:
 
     def end(self) -> str:
         """Wait until the program ends, keep its exit code as `code`; returns what it still wrote."""
-        while self._read(60.0) is not False:
-            pass
+        limit = time.monotonic() + 60
+        while self._read(1.0) is not False:
+            if time.monotonic() > limit:
+                os.kill(self.child, signal.SIGKILL)
         self.code = os.waitstatus_to_exitcode(os.waitpid(self.child, 0)[1])
         os.close(self._terminal)
         return self._unread

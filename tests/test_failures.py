@@ -443,17 +443,17 @@ def test_a_full_disk(kminer: Kminer, tiny_disk: Path, tmp_path: Path) -> None:
     git("--git-dir", str(short), "update-ref", "refs/heads/main", half)
     git("--git-dir", str(short), "tag", "-d", "v1.1")
     reference = tmp_path / "reference.db"
-    assert kminer("--db", reference, "sync", "sample", "--repo", f"sample={long}").returncode == 0
+    assert kminer("--db", reference, "sync", "sample", "--no-labels", "--repo", f"sample={long}").returncode == 0
     filler, failed = tiny_disk / "filler", 0
     for room in (0, 40, 200, 400, 700):
         for known in (False, True):
             database = tiny_disk / f"{room}.db"
             if known:
-                done = kminer("--db", database, "sync", "sample", "--repo", f"sample={short}")
+                done = kminer("--db", database, "sync", "sample", "--no-labels", "--repo", f"sample={short}")
                 assert done.returncode == 0, done.stderr
             before = content(database)
             _fill(filler, tiny_disk, room * 1024)
-            done = kminer("--db", database, "sync", "sample", "--repo", f"sample={long}", "--jobs", "1")
+            done = kminer("--db", database, "sync", "sample", "--no-labels", "--repo", f"sample={long}", "--jobs", "1")
             if done.returncode:
                 failed += 1
                 check_failure(done, 1, "where:", "next:", tiny_disk, "space")
@@ -461,7 +461,7 @@ def test_a_full_disk(kminer: Kminer, tiny_disk: Path, tmp_path: Path) -> None:
                 asked = kminer("--db", database, "sources", "--json")
                 assert asked.returncode == 0 or "empty" in asked.stderr or "no database" in asked.stderr, asked.stderr
             filler.unlink()
-            done = kminer("--db", database, "sync", "sample", "--repo", f"sample={long}")
+            done = kminer("--db", database, "sync", "sample", "--no-labels", "--repo", f"sample={long}")
             assert done.returncode == 0, done.stderr
             check_whole(database)
             assert dump(database) == dump(reference)

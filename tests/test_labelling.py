@@ -314,7 +314,7 @@ def many(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder / "kminer.db"
 
 
-@pytest.mark.parametrize("jobs", ["1", "2"])
+@pytest.mark.parametrize("jobs", [pytest.param("1", marks=pytest.mark.slow), "2"])
 def test_killed_in_the_midst(many: Path, tmp_path: Path, jobs: str) -> None:
     """A run that is killed (kill -9) keeps what it had labelled; the next one ends where a whole run does."""
     whole, killed = (shutil.copy(many, tmp_path / name) for name in ("whole.db", "killed.db"))

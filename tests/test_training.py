@@ -105,6 +105,7 @@ def test_what_a_model_says_of_itself(trained: Path) -> None:
     assert "not measured" in card
 
 
+@pytest.mark.slow
 def test_a_card_with_figures(kminer: Kminer, figures: dict[str, Any], tmp_path: Path) -> None:
     """Figures of an evaluation are stated with the model; what holds none is refused."""
     texts = write_corpus(made_up_corpus(), tmp_path / "texts.jsonl")

@@ -206,7 +206,7 @@ def m003_labels(db: Database) -> None:
         ) STRICT, WITHOUT ROWID
         """,
         """
-        CREATE TABLE annotations (           -- labels by hand, as the files in data/annotations/ hold them
+        CREATE TABLE annotations (           -- labels by hand of the changes held, from data/annotations/
             key TEXT NOT NULL,               -- upstream commit id or message-id of the change
             annotator TEXT NOT NULL,         -- who; settled: third reading of a disagreement; own: the user
             relevant INTEGER NOT NULL CHECK (relevant IN (0, 1)), -- whether it is about isolation
