@@ -12,7 +12,8 @@ import click
 from kminer import labelbook, places
 from kminer.errors import KminerError
 from kminer.records import Annotation, is_reserved
-from kminer.store.labels import Row, changed_files, find_disputed, find_doubtful, find_rare, find_unseen
+from kminer.store.labels import changed_files, find_disputed, find_doubtful, find_rare, find_unseen
+from kminer.store.reader import Row
 
 RANDOM_SHARE = 0.2
 """Share of the queue that is drawn by chance, so that what nobody doubts is looked at too."""

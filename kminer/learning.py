@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -99,6 +100,7 @@ def _figures_of(shop: _Workshop, corpus: Sequence[LabelledText], split: evaluati
     ours = outcomes[-1]
     assert ours.decided is not None
     sources = [corpus[row].source for row in split.test]
+    bins = {axis: evaluation.calibration(truth[axis], ours.given[axis], ours.decided[axis]) for axis in AXES}
     return {
         "name": split.name,
         "about": split.about,
@@ -109,19 +111,14 @@ def _figures_of(shop: _Workshop, corpus: Sequence[LabelledText], split: evaluati
             name: _summary(*_only(truth, ours, [s == name for s in sources])) for name in sorted(set(sources))
         },
         "labels": {
-            axis: {label: _as_dict(one) for label, one in zip(shop.axes.labels[axis],
+            axis: {label: asdict(one) for label, one in zip(shop.axes.labels[axis],
                    evaluation.per_label(truth[axis], ours.given[axis]), strict=True)}
             for axis in AXES
         },
         "calibration": {
-            axis: [_bin(one) for one in evaluation.calibration(truth[axis], ours.given[axis], ours.decided[axis])]
-            for axis in AXES
+            axis: [asdict(one) for one in found] for axis, found in bins.items()
         },
-        "calibration_error": {
-            axis: evaluation.calibration_error(
-                evaluation.calibration(truth[axis], ours.given[axis], ours.decided[axis]))
-            for axis in AXES
-        },
+        "calibration_error": {axis: evaluation.calibration_error(found) for axis, found in bins.items()},
         "confusion": evaluation.confusion(truth["kind"], ours.given["kind"]).tolist(),
     }  # fmt: skip
 
@@ -138,22 +135,14 @@ def _summary(truth: evaluation.Given, outcome: evaluation.Outcome) -> Figures:
     return {
         "labeller": outcome.labeller,
         "changes": len(truth["kind"]),
-        "relevance": _as_dict(evaluation.score(truth["relevant"], given["relevant"])),
-        "mechanism": _as_dict(evaluation.score(truth["mechanism"], given["mechanism"])),
+        "relevance": asdict(evaluation.score(truth["relevant"], given["relevant"])),
+        "mechanism": asdict(evaluation.score(truth["mechanism"], given["mechanism"])),
         "mechanism_macro_f1": evaluation.macro_f1(truth["mechanism"], given["mechanism"]),
         "kind_accuracy": evaluation.accuracy(truth["kind"], given["kind"]),
         "kind_macro_f1": evaluation.macro_f1(truth["kind"], given["kind"]),
-        "dimension": _as_dict(evaluation.score(truth["dimension"], given["dimension"])),
-        "flag": _as_dict(evaluation.score(truth["flag"], given["flag"])),
+        "dimension": asdict(evaluation.score(truth["dimension"], given["dimension"])),
+        "flag": asdict(evaluation.score(truth["flag"], given["flag"])),
     }
-
-
-def _as_dict(one: evaluation.Score) -> Figures:
-    return {name: getattr(one, name) for name in ("precision", "recall", "f1", "low", "high", "positives")}
-
-
-def _bin(one: evaluation.Bin) -> Figures:
-    return {name: getattr(one, name) for name in ("low", "high", "count", "claimed", "right")}
 
 
 def agreement() -> Figures:

@@ -116,9 +116,15 @@ def _forward(
     return scores, backprop
 
 
+def softmax(logits: Floats) -> Floats:
+    """Probabilities of each row, which add up to 1."""
+    raised = np.exp(logits - logits.max(axis=1, keepdims=True))
+    shares: Floats = raised / raised.sum(axis=1, keepdims=True)
+    return shares
+
+
 def _scores(model: Model[Any, Any], logits: Floats, is_train: bool) -> tuple[Floats, Callable[[Floats], Floats]]:
     if model.attrs["exclusive"]:
-        raised: Floats = np.exp(logits - logits.max(axis=1, keepdims=True))
-        return raised / raised.sum(axis=1, keepdims=True), lambda gradient: gradient
+        return softmax(logits), lambda gradient: gradient
     chances = 1 / (1 + np.exp(-np.clip(logits, -30, 30)))
     return np.asarray(chances, np.float32), lambda gradient: gradient

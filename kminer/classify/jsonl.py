@@ -6,7 +6,7 @@ import json
 from collections import deque
 from collections.abc import Iterable, Iterator, Mapping
 from itertools import chain, islice
-from typing import Any
+from typing import Any, AnyStr
 
 from kminer.classify.axes import AXES
 from kminer.classify.stream import BATCH, WORTH_PROCESSES, classify_batches, in_batches
@@ -57,12 +57,11 @@ def label_lines(lines: Iterable[bytes], jobs: int, with_model: bool) -> Iterator
 
 def _parsed(lines: Iterable[bytes]) -> Iterator[Item | str]:
     """Changes; in place of a line that is none, the line of output that says so."""
-    for number, line in enumerate(lines, 1):
-        if line.strip():
-            try:
-                yield read_item(line.decode("utf-8"))
-            except (LineError, UnicodeDecodeError) as error:
-                yield json.dumps({"id": None, "line": number, "error": str(error)}, ensure_ascii=False)
+    for number, line in numbered(lines):
+        try:
+            yield read_item(line.decode("utf-8"))
+        except (LineError, UnicodeDecodeError) as error:
+            yield json.dumps({"id": None, "line": number, "error": str(error)}, ensure_ascii=False)
 
 
 def to_line(classification: Classification) -> str:
@@ -99,6 +98,6 @@ def _evidence(classification: Classification, given: Mapping[str, Mapping[str, f
     return found
 
 
-def numbered(lines: Iterable[str]) -> Iterator[tuple[int, str]]:
+def numbered(lines: Iterable[AnyStr]) -> Iterator[tuple[int, AnyStr]]:
     """Lines that are not empty, with their numbers from 1."""
     return ((number, line) for number, line in enumerate(lines, 1) if line.strip())

@@ -8,6 +8,7 @@ import tempfile
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -72,14 +73,18 @@ class Model:
 def build(axes: Axes) -> Language:
     """An untrained pipeline for these axes."""
     nlp = spacy.blank("en", config={"nlp": {"tokenizer": {"@tokenizers": tokens.NAME}}})
-    many = [f"{axis} {label}" for axis in AXES if axis != "kind" for label in axes.labels[axis]]
-    kinds = list(axes.labels["kind"])
+    many, kinds = _many_labels(axes), list(axes.labels["kind"])
     for name, exclusive in ((_MANY, False), (_KIND, True)):
         nlp.add_pipe(name, config={"model": _CONFIG | {"exclusive_classes": exclusive}})
     example = Example.from_dict(nlp.make_doc("empty"), {"cats": dict.fromkeys([*many, *kinds], 0.0)})
     for name, labels in ((_MANY, many), (_KIND, kinds)):
         _pipe(nlp, name).initialize(lambda: [example], nlp=nlp, labels=labels)
     return nlp
+
+
+def _many_labels(axes: Axes) -> list[str]:
+    """Labels of textcat_multilabel, in the order of its scores."""
+    return [f"{axis} {label}" for axis in AXES if axis != "kind" for label in axes.labels[axis]]
 
 
 def _pipe(nlp: Language, name: str) -> Any:
@@ -150,11 +155,11 @@ def load(axes: Axes, folder: Path) -> Model:
 
 
 def _check_fits(model: Model, folder: Path) -> None:
-    many = [f"{axis} {label}" for axis in AXES if axis != "kind" for label in model.axes.labels[axis]]
+    wanted = [_many_labels(model.axes), list(model.axes.labels["kind"])]
     pipes: list[Any] = [_pipe(model.nlp, name) if name in model.nlp.pipe_names else None for name in (_MANY, _KIND)]
     have = [list(pipe.labels) if pipe else [] for pipe in pipes]
-    if have != [many, list(model.axes.labels["kind"])]:
-        odd = set(many + list(model.axes.labels["kind"])) ^ {label for labels in have for label in labels}
+    if have != wanted:
+        odd = set(chain(*wanted)) ^ set(chain(*have))
         differ = ", ".join(sorted(odd)[:6]) or "their order"
         raise ModelError(
             f"The trained model does not fit the taxonomy of data/labels.toml (different: {differ}).",

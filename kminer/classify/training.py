@@ -15,7 +15,7 @@ from spacy.language import Language
 from spacy.tokens import Doc
 
 from kminer.classify.axes import AXES, Axes
-from kminer.classify.bag import Floats, rows_of, vocabulary
+from kminer.classify.bag import Floats, rows_of, softmax, vocabulary
 from kminer.classify.combine import Ballot, Combination, count_votes, evidence
 from kminer.classify.document import Document
 from kminer.classify.features import make_doc
@@ -114,14 +114,8 @@ class Linear:
         matrix = _matrix(self.keys, self.scale, docs)
         scores = {axis: matrix @ self.weights[axis] + self.bias[axis] for axis in AXES}
         return {
-            axis: _softmax(values) if axis == "kind" else 1 / (1 + np.exp(-values)) for axis, values in scores.items()
+            axis: softmax(values) if axis == "kind" else 1 / (1 + np.exp(-values)) for axis, values in scores.items()
         }
-
-
-def _softmax(values: Floats) -> Floats:
-    raised = np.exp(values - values.max(axis=1, keepdims=True))
-    shares: Floats = raised / raised.sum(axis=1, keepdims=True)
-    return shares
 
 
 def _matrix(keys: NDArray[np.uint64], scale: Floats, docs: Sequence[Doc]) -> csr_matrix:

@@ -6,8 +6,7 @@ import sqlite3
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from kminer.records import Annotation, Classification, Item, Study
-
-Row = dict[str, object]
+from kminer.store.reader import Row, read_rows
 
 
 def get_versions(db: sqlite3.Connection, source: str | None = None) -> Iterator[tuple[int, str, str | None]]:
@@ -119,7 +118,7 @@ def save_studies(db: sqlite3.Connection, studies: Iterable[Study], kinds: Iterab
 
 def count_differences(db: sqlite3.Connection) -> list[Row]:
     """By axis and label: how many changes lost it and gained it, and kept it, when they were last labelled anew."""
-    return _rows(
+    return read_rows(
         db,
         """
         WITH moved AS (SELECT DISTINCT change_id FROM earlier_labels),
@@ -139,7 +138,7 @@ def count_differences(db: sqlite3.Connection) -> list[Row]:
 
 def list_differences(db: sqlite3.Connection, limit: int) -> list[Row]:
     """Changes whose labels differ from those of the version before, most differences first."""
-    return _rows(
+    return read_rows(
         db,
         """
         WITH moved AS (SELECT DISTINCT change_id, version FROM earlier_labels),
@@ -163,12 +162,6 @@ def list_differences(db: sqlite3.Connection, limit: int) -> list[Row]:
     )
 
 
-def _rows(db: sqlite3.Connection, sql: str, *parameters: object) -> list[Row]:
-    cursor = db.execute(sql, parameters)
-    names = [column[0] for column in cursor.description]
-    return [dict(zip(names, row, strict=True)) for row in cursor]
-
-
 _CANDIDATES = """
     SELECT c.id, c.key, c.source, c.title, c.text FROM changes c {join}
     WHERE c.reachable = 1 AND c.type = 'commit' AND substr(c.key, -1) <> '0' AND (?1 IS NULL OR c.source = ?1)
@@ -185,13 +178,13 @@ def find_disputed(db: sqlite3.Connection, source: str | None) -> list[Row]:
                   HAVING max(voter = 'model') <> max(voter <> 'model')
               ) GROUP BY change_id) d ON d.change_id = c.id
     """
-    return _rows(db, _CANDIDATES.format(join=join, order="d.odd DESC"), source)
+    return read_rows(db, _CANDIDATES.format(join=join, order="d.odd DESC"), source)
 
 
 def find_doubtful(db: sqlite3.Connection, source: str | None) -> list[Row]:
     """Changes whose relevance is least sure."""
     join = "JOIN labels l ON l.change_id = c.id AND l.axis = 'relevant' AND l.given_by <> 'hand'"
-    return _rows(db, _CANDIDATES.format(join=join, order="abs(l.score - 0.5)"), source)
+    return read_rows(db, _CANDIDATES.format(join=join, order="abs(l.score - 0.5)"), source)
 
 
 def find_rare(db: sqlite3.Connection, source: str | None) -> list[Row]:
@@ -202,13 +195,13 @@ def find_rare(db: sqlite3.Connection, source: str | None) -> list[Row]:
                    ON n.axis = l.axis AND n.label = l.label
               GROUP BY l.change_id) r ON r.change_id = c.id
     """
-    return _rows(db, _CANDIDATES.format(join=join, order="r.times"), source)
+    return read_rows(db, _CANDIDATES.format(join=join, order="r.times"), source)
 
 
 def find_unseen(db: sqlite3.Connection, source: str | None, seed: int) -> list[Row]:
     """Changes by chance; the same `seed` gives the same ones."""
     order = f"(c.id + {seed % 100_000 * 7919}) * 2654435761 % 4294967291"
-    return _rows(db, _CANDIDATES.format(join="", order=order), source)
+    return read_rows(db, _CANDIDATES.format(join="", order=order), source)
 
 
 def read_labelled_texts(db: sqlite3.Connection, keys: set[str]) -> Iterator[tuple[Item, str, str]]:

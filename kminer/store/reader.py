@@ -12,7 +12,8 @@ from kminer.errors import QueryError, StoreError, UsageError
 Row = dict[str, object]
 
 
-def _all(db: sqlite3.Connection, sql: str, *parameters: object) -> list[Row]:
+def read_rows(db: sqlite3.Connection, sql: str, *parameters: object) -> list[Row]:
+    """The rows of one statement, by column. Raises StoreError when the database cannot be read."""
     try:
         return _rows(db, sql, *parameters)
     except sqlite3.DatabaseError as error:
@@ -36,13 +37,13 @@ def _unreadable(db: sqlite3.Connection, error: sqlite3.DatabaseError) -> StoreEr
 
 def holds_demo(db: sqlite3.Connection) -> bool | None:
     """Whether the database is the demo's; None when it holds nothing yet."""
-    demo = _all(db, "SELECT max(demo) AS demo FROM sources WHERE synced_at IS NOT NULL")[0]["demo"]
+    demo = read_rows(db, "SELECT max(demo) AS demo FROM sources WHERE synced_at IS NOT NULL")[0]["demo"]
     return None if demo is None else bool(demo)
 
 
 def list_sources(db: sqlite3.Connection) -> list[Row]:
     """State of each source in the store."""
-    return _all(
+    return read_rows(
         db,
         """
         SELECT s.*, (SELECT count(*) FROM changes c WHERE c.source = s.id) AS changes,
@@ -55,7 +56,7 @@ def list_sources(db: sqlite3.Connection) -> list[Row]:
 
 def list_releases(db: sqlite3.Connection, source: str | None, candidates: bool) -> list[Row]:
     """Releases with their number of changes, oldest first."""
-    return _all(
+    return read_rows(
         db,
         """
         SELECT r.source, r.tag, r.version, r.kind, date(r.date) AS date, r.previous,
@@ -72,7 +73,7 @@ def list_releases(db: sqlite3.Connection, source: str | None, candidates: bool) 
 
 def get_cursor(db: sqlite3.Connection, source: str) -> tuple[Row | None, dict[str, tuple[str, str | None]]]:
     """The source's row (None before its first sync) and its references: name -> (object, commit)."""
-    rows = _all(db, "SELECT * FROM sources WHERE id = ? AND synced_at IS NOT NULL", source)
+    rows = read_rows(db, "SELECT * FROM sources WHERE id = ? AND synced_at IS NOT NULL", source)
     refs = db.execute("SELECT name, object_id, commit_id FROM source_refs WHERE source = ?", (source,))
     return (rows[0] if rows else None), {name: (object_id, commit) for name, object_id, commit in refs}
 
@@ -108,7 +109,7 @@ def find_change(db: sqlite3.Connection, prefix: str) -> Known:
     prefix = prefix.strip()
     if len(prefix) < 4:
         raise UsageError(f"'{prefix}' is too short for an id.", next="Give at least 4 characters.")
-    rows = _all(
+    rows = read_rows(
         db,
         "SELECT id, key, source, title FROM changes WHERE key >= ? AND key < ? ORDER BY key, source LIMIT 10",
         prefix.lower(),
@@ -127,7 +128,7 @@ def find_change(db: sqlite3.Connection, prefix: str) -> Known:
 
 def _known(db: sqlite3.Connection, change_id: object) -> Known:
     return Known(
-        change=_all(
+        change=read_rows(
             db,
             """
             SELECT c.*, s.project, s.title AS source_title, replace(s.commit_url, '{id}', c.key) AS link, s.issue_url,
@@ -137,14 +138,16 @@ def _known(db: sqlite3.Connection, change_id: object) -> Known:
             """,
             change_id,
         )[0],
-        paths=_all(db, "SELECT path, change, tracked FROM change_paths WHERE change_id = ? ORDER BY path", change_id),
+        paths=read_rows(
+            db, "SELECT path, change, tracked FROM change_paths WHERE change_id = ? ORDER BY path", change_id
+        ),
         mechanisms=[
             str(row["mechanism"])
-            for row in _all(
+            for row in read_rows(
                 db, "SELECT mechanism FROM change_mechanisms WHERE change_id = ? ORDER BY mechanism", change_id
             )
         ],
-        labels=_all(
+        labels=read_rows(
             db,
             """
             SELECT axis, label, score, given_by FROM labels WHERE change_id = ?
@@ -153,7 +156,7 @@ def _known(db: sqlite3.Connection, change_id: object) -> Known:
             """,
             change_id,
         ),
-        votes=_all(
+        votes=read_rows(
             db,
             """
             SELECT axis, label, voter, score, version, evidence FROM votes WHERE change_id = ?
@@ -163,12 +166,12 @@ def _known(db: sqlite3.Connection, change_id: object) -> Known:
         ),
         unknown=next(
             (str(row["unknown"]) for row in
-             _all(db, "SELECT unknown FROM classifications WHERE change_id = ?", change_id)), None
+             read_rows(db, "SELECT unknown FROM classifications WHERE change_id = ?", change_id)), None
         ),
-        people=_all(
+        people=read_rows(
             db, "SELECT role, name, email FROM people WHERE change_id = ? ORDER BY role, name, email", change_id
         ),
-        references=_all(
+        references=read_rows(
             db,
             """
             SELECT r.type, r.value, r.target, t.title, t.source, coalesce(t.first_final, t.first_rc) AS release
@@ -178,7 +181,7 @@ def _known(db: sqlite3.Connection, change_id: object) -> Known:
             """,
             change_id,
         ),
-        referrers=_all(
+        referrers=read_rows(
             db,
             """
             SELECT r.type, f.key, f.title, f.source, date(f.date) AS date,
