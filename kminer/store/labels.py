@@ -165,6 +165,7 @@ def list_differences(db: sqlite3.Connection, limit: int) -> list[Row]:
 _CANDIDATES = """
     SELECT c.id, c.key, c.source, c.title, c.text FROM changes c {join}
     WHERE c.reachable = 1 AND c.type = 'commit' AND substr(c.key, -1) <> '0' AND (?1 IS NULL OR c.source = ?1)
+          AND NOT EXISTS (SELECT 1 FROM annotations a WHERE a.key = c.key)
     ORDER BY {order}, c.key LIMIT 400
 """
 
