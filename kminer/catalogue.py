@@ -25,11 +25,12 @@ from kminer.datafiles import (
 )
 from kminer.errors import CatalogueError, UsageError
 from kminer.labelbook import get_mechanisms
-from kminer.records import Feature, Parameter, ReleaseDate, SavedQuery, Source, TrackedPath
+from kminer.records import HISTORIES, Feature, Parameter, ReleaseDate, SavedQuery, Source, TrackedPath
 
 _SOURCE_KEYS = {
     "id", "extends", "kind", "project", "title", "homepage", "default", "clone", "download", "commit_url",
-    "issue_url", "repository", "repository_was", "ignore_refs", "words", "releases", "pulls", "paths",
+    "issue_url", "repository", "repository_was", "ignore_refs", "words", "words_of", "releases", "pulls", "paths",
+    "pages", "files", "branches", "packages", "leave_out", "prose",
 }  # fmt: skip
 _PLAIN_TEXTS = {"homepage": "", "download": "unknown size", "commit_url": "", "issue_url": "", "repository": ""}
 _PATH_KEYS = {"path", "was", "mechanisms", "about", "whole"}
@@ -39,7 +40,7 @@ _NAME = re.compile(r"[a-z0-9][a-z0-9._-]*")
 def load_sources() -> dict[str, Source]:
     """All sources by id. Raises CatalogueError naming file, key and what is wrong with it."""
     tables = read_tables("data/sources")
-    return {table["id"]: _source(table, file) for file, table in _extended(tables)}
+    return {table["id"]: _source(table, file) for file, table in _with_words(tables, _extended(tables))}
 
 
 def find_source(name: str) -> Source:
@@ -67,6 +68,17 @@ def load_release_dates() -> dict[str, list[ReleaseDate]]:
         rows = get_rows(table, "releases", file)
         dates[table["project"]] = [_release_date(table["project"], row, file) for row in rows]
     return dates
+
+
+def load_version_aliases() -> dict[str, dict[str, str]]:
+    """By project: versions that were announced under a number, and the number they were released under."""
+    return {
+        table["project"]: {
+            get_required(row, "said", file): get_required(row, "version", file)
+            for row in get_rows(table, "aliases", file)
+        }
+        for file, table in read_tables("data/releases", key="project").values()
+    }
 
 
 def load_queries() -> dict[str, SavedQuery]:
@@ -114,6 +126,19 @@ def _extended(tables: dict[str, tuple[Path, Table]]) -> Iterator[tuple[Path, Tab
             raise fault(file, "extends", f"must name a source that itself extends none, not {parent!r}")
 
 
+def _with_words(
+    tables: dict[str, tuple[Path, Table]], sources: Iterable[tuple[Path, Table]]
+) -> Iterator[tuple[Path, Table]]:
+    for file, table in sources:
+        other = table.get("words_of")
+        if other is None:
+            yield file, table
+        elif other in tables and "words" in tables[other][1] and "words" not in table:
+            yield file, table | {"words": tables[other][1]["words"]}
+        else:
+            raise fault(file, "words_of", f"must name a source that has words, instead of `words`, not {other!r}")
+
+
 def _source(table: Table, file: Path) -> Source:
     check_keys(table, _SOURCE_KEYS, file)
     for key in ("id", "kind", "project", "title"):
@@ -141,7 +166,13 @@ def _source(table: Table, file: Path) -> Source:
         tag_pattern=_pattern(releases, "tag", file, needs="version"),
         series_pattern=_pattern(releases, "series", file),
         pull_title=_pattern(pulls, "title", file) if pulls else "",
-        paths=_tracked(table, file),
+        paths=_tracked(table, file) if table["kind"] in HISTORIES else (),
+        pages=get_texts(table, "pages", file),
+        files=get_texts(table, "files", file),
+        branches=get_texts(table, "branches", file),
+        packages=get_texts(table, "packages", file),
+        leave_out=get_texts(table, "leave_out", file),
+        prose=get(table, "prose", bool, True, file),
         file=str(file),
         **{
             key: get(table, key, str, default, file)
@@ -200,6 +231,7 @@ def _feature(table: Table, file: Path) -> Feature:
             (get_required(row, "id", file), row.get("title") or "") for row in get_rows(table, "commits", file)
         ),
         note=get(table, "note", str, "", file),
+        terms=get_texts(table, "terms", file),
     )
 
 

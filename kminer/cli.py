@@ -10,13 +10,14 @@ import click
 
 from kminer import __version__, labelcli
 from kminer.command import Group, check_known, completes, database_of, open_store, terminal_of
-from kminer.errors import KminerError, UsageError
+from kminer.errors import KminerError, NotesError, UsageError
 
 if TYPE_CHECKING:
     import sqlite3
+    from collections.abc import Sequence
 
     from kminer.console import Terminal
-    from kminer.records import Source
+    from kminer.records import Classification, Item, Source
     from kminer.sources.git import Options, Summary
 
 EPILOG = """\b
@@ -45,8 +46,9 @@ def main(verbose: int, quiet: bool, db: Path | None) -> None:
 
 @main.command()
 @click.argument("names", metavar="[SOURCE]...", nargs=-1, shell_complete=completes("source"))
-@click.option("--repo", "repos", metavar="SOURCE=PATH", multiple=True,
-              help="Read SOURCE from a clone you have (only read); PATH `auto` means kminer's own clone.")  # fmt: skip
+@click.option("--from", "--repo", "repos", metavar="[SOURCE=]PATH", multiple=True,
+              help="Read SOURCE from a clone, folder or file that you have (only read); PATH `auto` means from its "
+                   "own address.")  # fmt: skip
 @click.option("--jobs", "-j", type=click.IntRange(min=1), help="Processes.  [default: one a processor]")
 @click.option("--full", is_flag=True, help="Read the whole history anew.")
 @click.option("--since", metavar="TAG|DAY",
@@ -69,9 +71,8 @@ def sync(
 
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     terminal = terminal_of(context)
-    sources, places_of = _chosen(names), _repositories(repos)
-    for name in places_of.keys() - {source.id for source in sources}:
-        raise UsageError(f"--repo names '{name}', which is not among the sources to sync.")
+    sources = _chosen(names)
+    places_of = _places(repos, [source.id for source in sources])
     database = database_of(context)
     if context.find_root().params.get("db") is None and all(source.demo for source in sources):
         database = database.with_name("demo.db")
@@ -81,13 +82,25 @@ def sync(
             try:
                 options = _options(source, places_of, jobs, full, since)
                 summaries.append(_sync_one(source, db, database, options, terminal))
+                for failure in summaries[-1].failures:
+                    failed = max(failed, NotesError.exit_code)
+                    terminal.fail(failure)
             except KminerError as error:
                 failed = max(failed, error.exit_code)
                 terminal.fail(str(error))
+        if any(summary.changed for summary in summaries):
+            _tie(db, terminal)
         if summaries and not no_labels:
             failed = max(failed, _label_new(db, jobs or default_jobs(), terminal))
     _show_summaries(terminal, summaries, database, as_json)
     context.exit(failed)
+
+
+def _tie(db: sqlite3.Connection, terminal: Terminal) -> None:
+    from kminer.tying import tie_store
+
+    with terminal.progress() as progress:
+        tie_store(db, progress)
 
 
 def _label_new(db: sqlite3.Connection, jobs: int, terminal: Terminal) -> int:
@@ -117,11 +130,20 @@ def _chosen(names: tuple[str, ...]) -> list[Source]:
     return list(dict.fromkeys(chosen))
 
 
-def _repositories(pairs: tuple[str, ...]) -> dict[str, str]:
+def _places(pairs: tuple[str, ...], chosen: list[str]) -> dict[str, str]:
+    """Where to read each source from: SOURCE=PATH, or PATH alone where one source is to be synced."""
+    found = {}
     for pair in pairs:
-        if "=" not in pair or not all(pair.split("=", 1)):
-            raise UsageError(f"--repo {pair}: write SOURCE=PATH, e.g. --repo linux=/path/to/linux.")
-    return dict(pair.split("=", 1) for pair in pairs)
+        name, equals, path = pair.partition("=")
+        alone = not equals or (name not in chosen and Path(pair).expanduser().exists())
+        if len(chosen) == 1 and alone:
+            name, path = chosen[0], pair
+        if not name or not path:
+            raise UsageError(f"--from {pair}: write SOURCE=PATH, e.g. --from linux=/path/to/linux.")
+        if name not in chosen:
+            raise UsageError(f"--from names '{name}', which is not among the sources to sync.")
+        found[name] = path
+    return found
 
 
 def _options(source: Source, repos: dict[str, str], jobs: int | None, full: bool, since: str | None) -> Options:
@@ -135,11 +157,19 @@ def _options(source: Source, repos: dict[str, str], jobs: int | None, full: bool
         jobs=jobs or default_jobs(),
         full=full,
         since=since,
+        label=None if source.prose else _label,
     )
 
 
+def _label(items: Sequence[Item]) -> list[Classification]:
+    """Label notes while their sentences are at hand."""
+    from kminer.classify.classifier import load_classifier
+
+    return load_classifier(True).classify(items)
+
+
 def _sync_one(source: Source, db: sqlite3.Connection, database: Path, options: Options, terminal: Terminal) -> Summary:
-    from kminer.sources import KINDS
+    from kminer.sources import KINDS, find_sync
     from kminer.store import reader
 
     if source.kind not in KINDS:
@@ -151,7 +181,7 @@ def _sync_one(source: Source, db: sqlite3.Connection, database: Path, options: O
         raise UsageError(f"This database holds {held}; {other} has one of its own.", where=str(database),
                          next="Name another file with --db.")  # fmt: skip
     with terminal.progress() as progress:
-        return KINDS[source.kind](source, db, database, options, progress)
+        return find_sync(source.kind)(source, db, database, options, progress)
 
 
 def _show_summaries(terminal: Terminal, summaries: list[Summary], database: Path, as_json: bool) -> None:
@@ -163,7 +193,7 @@ def _show_summaries(terminal: Terminal, summaries: list[Summary], database: Path
     if terminal.verbosity < 0 or not summaries:
         return
     terminal.table(
-        ("source", "commits read", "matched", "new", "releases", "seconds", "per second", "notes"),
+        ("source", "read", "matched", "new", "releases", "seconds", "per second", "notes"),
         [
             (s.source, f"{s.read:,}", f"{s.matched:,}", f"{s.new:,}", s.releases, f"{s.seconds:.1f}",
              f"{s.read / s.seconds:,.0f}" if s.read else "", "; ".join(s.notes))

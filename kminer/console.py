@@ -18,6 +18,7 @@ from rich.text import Text
 
 from kminer.foreign import inert
 from kminer.progress import Progress
+from kminer.records import HISTORIES
 
 if TYPE_CHECKING:
     from kminer.records import SavedQuery, Source
@@ -183,13 +184,15 @@ def show_sources(terminal: Terminal, sources: Iterable[Source], states: Mapping[
             )
         )
     terminal.table(
-        ("source", "title", "synced at", "commits", "changes", "newest release", "newest change", "extent"), rows
+        ("source", "title", "synced at", "read", "changes", "newest release", "newest change", "extent"), rows
     )
 
 
 def _extent(state: Mapping[str, Any]) -> str:
     if not state:
         return ""
+    if state.get("kind") not in HISTORIES:
+        return "pages"
     parts = [f"since {state['since']}"] if state.get("since") else []
     return ", ".join([*parts, "shallow clone"] if state.get("shallow") else parts) or "whole history"
 
@@ -230,6 +233,7 @@ def show_change(terminal: Terminal, known: Known) -> None:
         parts += [Text("\nTracked files", "bold")]
         parts += [Text(f"  {path['change']}  {inert(str(path['path']), keep='')}") for path in known.paths]
     parts += _why_labels(known)
+    parts += _told(known)
     if known.references:
         parts += [Text("\nRefers to", "bold"), *(_reference_line(row) for row in known.references)]
     if known.referrers:
@@ -239,6 +243,31 @@ def show_change(terminal: Terminal, known: Known) -> None:
             for row in known.referrers
         ]
     terminal.out.print(Group(*parts), soft_wrap=True)
+
+
+def _told(known: Known) -> list[Text]:
+    """Where a note is told, what it speaks of, and what speaks of a commit."""
+    lines = [Text("\nTold in", "bold")] if known.places else []
+    for row in known.places:
+        since = f"  from {row['seen_from']}" if row["seen_from"] else ""
+        gone = f"  {row['gone']} {row['seen_until']}" if row["seen_until"] else ""
+        where = f"{row['source']}  {row['place']}:{row['line']}  {row['said']}"
+        lines.append(Text(inert(f"  {where}  {row['section'] or '-'}{since}{gone}", keep="")))
+    for way in ("speaks of", "told in"):
+        ties = [row for row in known.ties if row["way"] == way]
+        lines += [Text("\nSpeaks of" if way == "speaks of" else "\nRelease notes", "bold")] if ties else []
+        lines += [_tie_line(row) for row in ties]
+    lines += [Text("\nFeatures", "bold")] if known.features else []
+    for row in known.features:
+        since = f"since {row['since'] or 'unknown'}, by {row['mentioned_by']} {row['evidence']}"
+        lines.append(Text(inert(f"  {row['id']}  {row['title']}  ({since})", keep="")))
+    return lines
+
+
+def _tie_line(row: Row) -> Text:
+    score = f" {row['score']:.2f}" if row["tied_by"] == "title" else ""
+    line = f"  {row['tied_by']}{score}".ljust(16) + f"{str(row['key'])[:12]}  {row['source']}  {row['release'] or '-'}"
+    return Text(inert(f"{line}  {row['title']}", keep=""))
 
 
 def _mechanisms(known: Known) -> str:
@@ -287,10 +316,7 @@ def _facts(known: Known) -> list[tuple[str, str]]:
     facts = [
         (str(change["type"]), str(change["key"])),
         ("source", f"{change['source']} ({change['source_title']})"),
-        ("author", f"{change['author']} <{change['author_email']}>  {change['author_date']}"),
-        ("committer", f"{change['committer']} <{change['committer_email']}>  {change['committer_date']}"),
-        ("first rc", _release(change, "first_rc")),
-        ("first final", _release(change, "first_final")),
+        *(_release_facts(known) if change["type"] == "note" else _commit_facts(change)),
         ("mechanisms", _mechanisms(known)),
         ("matched by", str(change["matched_by"]).replace(" ", ", ")),
         ("link", str(change["link"])),
@@ -302,6 +328,27 @@ def _facts(known: Known) -> list[tuple[str, str]]:
 
 
 _SELF = ("author", "committer")
+
+
+def _commit_facts(change: Row) -> list[tuple[str, str]]:
+    facts = [
+        ("author", f"{change['author']} <{change['author_email']}>  {change['author_date']}"),
+        ("committer", f"{change['committer']} <{change['committer_email']}>  {change['committer_date']}"),
+        ("first rc", _release(change, "first_rc")),
+        ("first final", _release(change, "first_final")),
+    ]
+    return [*facts, ("brought by", str(change["brought_by"]))] if change["brought_by"] else facts
+
+
+def _release_facts(known: Known) -> list[tuple[str, str]]:
+    """What a note says of its release: an alias and a distribution's own version beside the version that is."""
+    place = known.places[0]
+    said = f" (as {place['said']})" if place["said"] != place["version"] else ""
+    upstream = f" (upstream {place['upstream']})" if place["upstream"] else ""
+    facts = [("release", f"{place['version']}{said}{upstream}  {place['date'] or 'date unknown'}")]
+    facts += [("sign", str(place["sign"]))] if place["sign"] else []
+    by = f"{known.change['author']} <{known.change['author_email']}>" if known.change["author"] else ""
+    return facts + ([("released by", by)] if by else [])
 
 
 def _release(change: Row, column: str) -> str:

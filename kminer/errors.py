@@ -45,3 +45,7 @@ class QueryError(KminerError):
 
 class ModelError(KminerError):
     """The trained model is missing, damaged, or was made for other labels (exit code 1)."""
+
+
+class NotesError(KminerError):
+    """A page of release notes cannot be had, or is not what its source says it is (exit code 1)."""

@@ -13,6 +13,7 @@ from kminer.classify.stream import classify_batches, in_batches
 from kminer.progress import Progress
 from kminer.records import Annotation
 from kminer.store import labels as store
+from kminer.store.writer import transaction
 
 
 @dataclass(slots=True)
@@ -73,13 +74,8 @@ def _label(
     given_by = "votes" if with_model else "rules"
     batches = in_batches(store.read_items(db, wanted))
     for found in classify_batches(batches, jobs, with_model, len(wanted)):
-        db.execute("BEGIN IMMEDIATE")
-        try:
+        with transaction(db):
             store.save_classifications(db, found, hands, given_by, versions)
-            db.execute("COMMIT")
-        except BaseException:
-            db.execute("ROLLBACK")
-            raise
         summary.labelled += len(found)
         summary.unknown += sum(bool(one.unknown) and int(one.id) not in hands for one in found)
         summary.by_hand += sum(int(one.id) in hands for one in found)
@@ -90,7 +86,6 @@ def _mirror_catalogue(db: sqlite3.Connection) -> None:
     """Let the tables of annotations and studies hold what the files do, the former of changes that are held."""
     held = {key for _, key, _ in store.get_versions(db)}
     notes = [note for key, of_key in labelbook.load_annotations().items() if key in held for note in of_key]
-    db.execute("BEGIN IMMEDIATE")
-    store.save_annotations(db, notes)
-    store.save_studies(db, list(labelbook.load_studies().values()), labelbook.load_labels().kinds)
-    db.execute("COMMIT")
+    with transaction(db):
+        store.save_annotations(db, notes)
+        store.save_studies(db, list(labelbook.load_studies().values()), labelbook.load_labels().kinds)

@@ -17,6 +17,16 @@ class Markdown(str):
     __slots__ = ()
 
 
+_LINK = re.compile(r"\[([^\[\]]*)\](?:\([^()\s]*(?:\s[^()]*)?\)|\[[^\[\]]*\])")
+_ADDRESS = re.compile(r"<?https?://[^\s<>)]+>?")
+_NUMBERED = re.compile(r"[\w./-]*#\d+")
+
+
+def without_links(text: str) -> str:
+    """What a Markdown text says in words: links as their labels, no addresses, no numbers of issues."""
+    return _NUMBERED.sub(" ", _ADDRESS.sub(" ", _LINK.sub(r" \1 ", text)))
+
+
 def show(value: object) -> str:
     """Any value as Markdown: what this module made as it is, all else inert on one line, nothing for None."""
     if isinstance(value, Markdown):

@@ -8,6 +8,10 @@ from datetime import UTC, datetime, timedelta, timezone
 from hashlib import sha1
 
 
+HISTORIES = ("git", "demo")
+"""Kinds of source that are histories of code, with tracked paths; all others are release notes."""
+
+
 @dataclass(frozen=True, slots=True)
 class Moment:
     """A git timestamp: `seconds` since 1970 in UTC and the writer's `offset` as git spells it, e.g. "+0200"."""
@@ -66,8 +70,10 @@ class ChangedPath:
 class Reference:
     """A typed pointer inside a change's text.
 
-    `type` is fixes, reverts, backport-of, link, message-id, closes, pull-request, issue, cve or stable;
-    `value` is what the text says; `target` is the full commit id it means, where the repository knows one.
+    `type` is fixes, reverts, backport-of, link, message-id, closes, pull-request, issue, cve or stable; in release
+    notes also commit, advisory (GHSA-...), debian-bug, part-of (the note it stands below) and replaces (the note
+    it was before it was edited). `value` is what the text says; `target` is the full id of the change it means,
+    where it is known.
     """
 
     type: str
@@ -77,7 +83,7 @@ class Reference:
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """What a source yields: a commit, a merge, a maintainer's pull summary.
+    """What a history yields: a commit, a merge, a maintainer's pull summary.
 
     `text` is the whole message as written; `encoding` is how its bytes were read, so that they can be had again.
     `matched_by` names why it is a candidate: "path", "words", or both.
@@ -94,6 +100,96 @@ class Change:
     paths: tuple[ChangedPath, ...] = ()
     references: tuple[Reference, ...] = ()
     matched_by: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Note:
+    """One thing that release notes say, where it stands in its page.
+
+    `version` is written as the page writes it ("17.06.2-ce"); `upstream` is another project's version that the
+    page says it belongs to (of a distribution's changelog). `section` holds the headings between the version and
+    the note, outermost first. `form` is bullet, paragraph, callout (a warning set off from the text) or shortlog
+    (the title of a commit that was merged). `sign` is new, changed or fixed where the page has such signs.
+    `title` is one plain line without trailing references; `text` is the note as written, less its indentation.
+    `line` is its first line in the page, from 1; `depth` counts the bullets it stands below, and `parent` is the
+    position in the page of the nearest of these.
+    """
+
+    version: str
+    section: tuple[str, ...]
+    form: str
+    title: str
+    text: str
+    line: int
+    sign: str = ""
+    upstream: str = ""
+    depth: int = 0
+    parent: int | None = None
+    references: tuple[Reference, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class NotedRelease:
+    """A version that a page has notes for: `date` is ISO 8601 (a day), or None where the page gives none.
+
+    `by` is who released it, where the page says so.
+    """
+
+    version: str
+    date: str | None
+    line: int
+    by: Person | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """What was found in one page of release notes, in the order of the page."""
+
+    releases: tuple[NotedRelease, ...]
+    notes: tuple[Note, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a note is told: in which page, under which version (`said` as written, `version` the one that is).
+
+    `section` holds the headings, parted by " > "; days are ISO 8601. `seen_until` is the day from which it stood
+    there no longer, and `gone` why: edited, dropped, moved, page removed.
+    """
+
+    place: str
+    said: str
+    version: str
+    upstream: str | None
+    section: str
+    form: str
+    sign: str
+    date: str | None
+    line: int
+    seen_from: str | None = None
+    seen_until: str | None = None
+    gone: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ToldNote:
+    """A release note as it is stored, with one place where it is told.
+
+    `key` is the same wherever a project tells the note of the same version. `by` is who released the version.
+    `matched_by` is "words", or "all" where the source keeps every note. `withheld`: the licence of its page does
+    not let its sentences be kept, so `title` and `text` hold headings, links and ids only, and `item` what it is to
+    be labelled by.
+    """
+
+    key: str
+    title: str
+    text: str
+    place: Place
+    references: tuple[Reference, ...] = ()
+    by: Person | None = None
+    matched_by: str = "all"
+    withheld: bool = False
+    item: Item | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,6 +212,12 @@ class Source:
 
     `repository` is its owner/name on a code host, where `#n` in a message means an issue or pull request of
     its own; `repository_was` are names it had before.
+
+    Of release notes: `pages` are their addresses; `files` are paths or globs in the clone or folder they are read
+    from (of a source without `clone`: on this host), `branches` the branches of the clone (none: its head).
+    `packages` are names of packages, or globs, whose changelogs they are; `leave_out` are headings, or globs, of
+    lists that were generated and say nothing that somebody thought worth saying.
+    `prose` is false where a page's licence does not let its sentences be kept.
     """
 
     id: str
@@ -137,6 +239,12 @@ class Source:
     series_pattern: str = ""
     pull_title: str = ""
     paths: tuple[TrackedPath, ...] = ()
+    pages: tuple[str, ...] = ()
+    files: tuple[str, ...] = ()
+    branches: tuple[str, ...] = ()
+    packages: tuple[str, ...] = ()
+    leave_out: tuple[str, ...] = ()
+    prose: bool = True
     file: str = field(default="", compare=False)
 
 
@@ -159,7 +267,10 @@ class Release:
 
 @dataclass(frozen=True, slots=True)
 class Feature:
-    """A kernel or engine capability of the catalogue: what it is, and since which release."""
+    """A kernel or engine capability of the catalogue: what it is, and since which release.
+
+    `terms` are names by which others speak of it ("userxattr"), and by which they speak of nothing else.
+    """
 
     id: str
     project: str
@@ -171,6 +282,7 @@ class Feature:
     confidence: str
     commits: tuple[tuple[str, str], ...] = ()
     note: str = ""
+    terms: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,8 +8,11 @@ import os
 import re
 import shutil
 import subprocess
-from collections.abc import Iterator, Sequence
+import tempfile
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
+
+import pygit2
 
 from kminer.errors import RepositoryError
 from kminer.history.repository import git_environment, git_program
@@ -20,11 +23,11 @@ _PERCENT = re.compile(r"^(?:remote: )?(?P<doing>[A-Z][a-z ]+):\s+(?P<percent>\d+
 _REFSPECS = ("+refs/heads/*:refs/heads/*", "+refs/tags/*:refs/tags/*")
 
 
-def update_clone(source: Source, target: Path, progress: Progress) -> Path:
+def update_clone(source: Source, target: Path, progress: Progress, contents: bool = False) -> Path:
     """Make kminer's clone of `source` at `target`, or fetch what is new into it; returns its path.
 
-    A clone is made beside and moved into place when whole, so one that was interrupted is started over.
-    Tries the source's addresses in turn; raises RepositoryError with what each of them answered.
+    It holds no file contents unless `contents` asks for them. A clone is made beside and moved into place when
+    whole, so one that was interrupted is started over. Tries the source's addresses in turn; raises RepositoryError with what each of them answered.
     """
     if not source.clone:
         raise RepositoryError(
@@ -36,9 +39,9 @@ def update_clone(source: Source, target: Path, progress: Progress) -> Path:
         target.parent.mkdir(parents=True, exist_ok=True)
         with _alone(target):
             if target.exists():
-                _fetch(source, target, progress)
+                _fetch(source, target, progress, contents)
             else:
-                _clone(source, target, progress)
+                _clone(source, target, progress, contents)
     except OSError as error:
         raise RepositoryError(
             f"kminer's own clone cannot be written: {error.strerror or error}.",
@@ -63,13 +66,18 @@ def _alone(target: Path) -> Iterator[None]:
         yield
 
 
-def _clone(source: Source, target: Path, progress: Progress) -> None:
+def _filter(contents: bool) -> list[str]:
+    return [] if contents else ["--filter=blob:none"]
+
+
+def _clone(source: Source, target: Path, progress: Progress, contents: bool) -> None:
     unfinished = target.with_name(target.name + ".unfinished")
     failures = []
     for address in source.clone:
         shutil.rmtree(unfinished, ignore_errors=True)
-        progress.note(f"Cloning {address} into {target}: commits and folders, no file contents ({source.download}).")
-        command = ["clone", "--bare", "--filter=blob:none", "--progress", address, str(unfinished)]
+        what = "whole" if contents else "commits and folders, no file contents"
+        progress.note(f"Cloning {address} into {target}: {what} ({source.download}).")
+        command = ["clone", "--bare", *_filter(contents), "--progress", address, str(unfinished)]
         failure = _run(command, progress)
         if failure is None:
             _write_commit_graph(unfinished, progress)
@@ -80,18 +88,40 @@ def _clone(source: Source, target: Path, progress: Progress) -> None:
     raise _unreachable(source, failures)
 
 
-def _fetch(source: Source, target: Path, progress: Progress) -> None:
+def _fetch(source: Source, target: Path, progress: Progress, contents: bool) -> None:
     failures = []
     _remove_stale_locks(target)
     for address in source.clone:
         progress.detail(f"Fetching what is new from {address}.")
-        command = ["--git-dir", str(target), "fetch", "--prune", "--progress", "--filter=blob:none", address]
+        command = ["--git-dir", str(target), "fetch", "--prune", "--progress", *_filter(contents), address]
         failure = _run([*command, *_REFSPECS], progress)
         if failure is None:
             _write_commit_graph(target, progress)
             return
         failures.append(f"{address}: {failure}")
     raise _unreachable(source, failures)
+
+
+def fetch_blobs(
+    source: Source, repository: pygit2.Repository, blobs: Iterable[pygit2.Oid], progress: Progress
+) -> None:
+    """Fetch those of `blobs` that a clone without file contents lacks, all at once.
+
+    Raises RepositoryError where no address of the source gives them.
+    """
+    missing = sorted(str(blob) for blob in blobs if blob not in repository)
+    if not missing:
+        return
+    progress.note(f"Fetching {len(missing):,} revisions of pages of {source.title}.")
+    failures = []
+    for address in source.clone:
+        command = ["-c", "fetch.negotiationAlgorithm=noop", "--git-dir", repository.path, "fetch", "--no-tags"]
+        command += ["--no-write-fetch-head", "--filter=blob:none", "--progress", "--stdin", address]
+        failure = _run(command, progress, "\n".join(missing))
+        if failure is None:
+            return
+        failures.append(f"{address}: {failure}")
+    raise _unreachable(source, failures or ["it names no address to fetch from"])
 
 
 def _remove_stale_locks(target: Path) -> None:
@@ -116,17 +146,21 @@ def _unreachable(source: Source, failures: Sequence[str]) -> RepositoryError:
     )
 
 
-def _run(arguments: Sequence[str], progress: Progress) -> str | None:
-    """Run git, passing its percentages on; returns None, or the end of what it complained of."""
+def _run(arguments: Sequence[str], progress: Progress, given: str = "") -> str | None:
+    """Run git with `given` as its input, passing its percentages on; returns None, or the end of its complaint."""
     complaints: list[str] = []
-    with subprocess.Popen(
-        [git_program(), *arguments],
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.PIPE,
-        close_fds=False,
-        env=git_environment() | {"GIT_NO_LAZY_FETCH": "0"},
-    ) as process:
+    with tempfile.TemporaryFile() as stdin:
+        stdin.write(given.encode())
+        stdin.seek(0)
+        process = subprocess.Popen(
+            [git_program(), *arguments],
+            stdin=stdin,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            close_fds=False,
+            env=git_environment() | {"GIT_NO_LAZY_FETCH": "0"},
+        )
+    with process:
         assert process.stderr
         stage, reached = "", 0
         for line in _lines(process.stderr):

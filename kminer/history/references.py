@@ -64,6 +64,12 @@ def _roles(trailer: str) -> list[str]:
     return [_ROLES.get(f"{part}-by", f"{part}-by") for part in parts if part]
 
 
+def find_pull_number(text: str) -> str | None:
+    """The number of the pull request that a merge says it merges."""
+    merged = _PULL_MERGE.match(text)
+    return merged[1] if merged else None
+
+
 def find_references(text: str, source: Source) -> Iterator[Reference]:
     """References in `text`, each once. `#n` counts only where the source names a repository it can mean."""
     seen: set[tuple[str, str]] = set()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import sqlite3
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime
 from pathlib import Path
@@ -17,14 +17,15 @@ from kminer.errors import RepositoryError, UsageError
 from kminer.history import repository as git
 from kminer.history.clone import update_clone
 from kminer.history.lineage import NONE, Lineage, find_releases, trace
+from kminer.history.pulls import find_brought
 from kminer.history.tracked import TrackedPaths
 from kminer.history.walk import SHARD_SIZE, Shard, walk
 from kminer.progress import Progress
-from kminer.records import Change, Release, Source, TrackedPath
+from kminer.records import Change, Classification, Item, Release, Source, TrackedPath
 from kminer.sources.staging import Staging
 from kminer.store import reader, writer
 
-READER_VERSION = "1"
+READER_VERSION = "2"
 """Part of a source's definition: raised when commits are read differently, so that histories are read anew."""
 
 LIKENESS = 0.05
@@ -36,7 +37,8 @@ class Options:
     """How to sync: where the clone is, how many processes, whether to read all anew.
 
     `repository` None means the clone of last time, or kminer's own; `own_clone` means kminer's own.
-    `since` is a tag or a day (YYYY-MM-DD): older commits are not read.
+    `since` is a tag or a day (YYYY-MM-DD): older commits are not read. `label` labels notes whose sentences may not
+    be kept, while they are at hand.
     """
 
     repository: Path | None = None
@@ -44,11 +46,13 @@ class Options:
     jobs: int = 1
     full: bool = False
     since: str | None = None
+    label: Callable[[Sequence[Item]], list[Classification]] | None = None
 
 
 @dataclass(slots=True)
 class Summary:
-    """What one sync did. `read` and `matched` count commits, `new` changes that the store did not hold."""
+    """What one sync did. `read` and `matched` count commits (or pages and their notes), `new` changes that the store
+    did not hold; `failures` tell of pages that could not be read; `changed` is whether the store was written."""
 
     source: str
     location: str
@@ -60,6 +64,8 @@ class Summary:
     releases: int = 0
     seconds: float = 0.0
     notes: list[str] = field(default_factory=list)
+    failures: list[str] = field(default_factory=list)
+    changed: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,7 +181,8 @@ def _check_likeness(source: Source, repository: pygit2.Repository, refs: Sequenc
         tracked = TrackedPaths(repository, paths)
         return max(tracked.present(tree) for tree in trees) / len(paths)
 
-    titles = {other.paths: other.title for other in reversed(catalogue.load_sources().values())}
+    others = [other for other in catalogue.load_sources().values() if other.paths]
+    titles = {other.paths: other.title for other in reversed(others)}
     shares = {paths: share(paths) for paths in (source.paths, *titles)}
     own, nearest = shares[source.paths], max(titles, key=shares.__getitem__)
     if own < LIKENESS or shares[nearest] > 2 * own:
@@ -293,14 +300,18 @@ def _store(
     shards: Iterator[list[Change]], releases: Sequence[Release], lineage: Lineage | None, summary: Summary,
 ) -> None:  # fmt: skip
     row, _ = reader.get_cursor(db, source.id)
-    db.execute("BEGIN IMMEDIATE")
-    try:
+    with writer.transaction(db):
         writer.save_source(db, source)
         for changes in shards:
             summary.matched += len(changes)
             summary.new += writer.save_changes(db, source.id, plan.definition, changes)
         if lineage is not None:
             _store_lineage(plan, source, db, releases, lineage, summary)
+        if source.repository:
+            listed = git.list_commits(repository.path, plan.tips, plan.base)
+            brought = find_brought(repository, listed)
+            pulls = ((key.hex(), f"{source.repository}#{number}", merge.hex()) for key, number, merge in brought)
+            writer.save_brought_by(db, source.id, pulls)
         if plan.whole:
             summary.dropped = writer.drop_unmatched(db, source.id, plan.definition, commits)
         else:
@@ -315,12 +326,7 @@ def _store(
         }
         writer.save_cursor(db, source.id, ((r.name, r.object_id, r.commit) for r in plan.refs), facts)
         writer.optimise(db)
-        db.execute("COMMIT")
-    except BaseException:
-        if db.in_transaction:
-            db.execute("ROLLBACK")
-        raise
-    summary.releases = len(releases)
+    summary.releases, summary.changed = len(releases), True
 
 
 def _commits_known(plan: _Plan, row: reader.Row | None, lineage: Lineage | None, read: int) -> int:

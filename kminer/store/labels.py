@@ -5,16 +5,20 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
+from kminer.markup import without_links
 from kminer.records import Annotation, Classification, Item, Study
 from kminer.store.reader import Row, read_rows
 
 
 def get_versions(db: sqlite3.Connection, source: str | None = None) -> Iterator[tuple[int, str, str | None]]:
-    """(id, key, version that labelled it) of every change; None where it was never labelled."""
+    """(id, key, version that labelled it) of every change; None where it was never labelled.
+
+    Notes whose sentences are not kept are left out: they can be labelled only while they are read.
+    """
     yield from db.execute(
         """
         SELECT c.id, c.key, k.version FROM changes c LEFT JOIN classifications k ON k.change_id = c.id
-        WHERE ?1 IS NULL OR c.source = ?1
+        WHERE (?1 IS NULL OR c.source = ?1) AND c.id NOT IN (SELECT change_id FROM withheld)
         """,
         (source,),
     )
@@ -31,11 +35,12 @@ def read_items(db: sqlite3.Connection, ids: Sequence[int]) -> Iterator[Item]:
             some,
         ):
             files.setdefault(number, []).append(path)
-        rows = db.execute(f"SELECT id, title, text FROM changes WHERE id IN ({marks})", some)  # noqa: S608
+        rows = db.execute(f"SELECT id, type, title, text FROM changes WHERE id IN ({marks})", some)  # noqa: S608
         found = {row[0]: row for row in rows.fetchall()}
         for number in some:
-            _, title, text = found[number]
-            yield Item(str(number), title, text, tuple(files.get(number, ())))
+            _, kind, title, text = found[number]
+            said = without_links(text) if kind == "note" else text
+            yield Item(str(number), title, said, tuple(files.get(number, ())))
 
 
 def save_classifications(

@@ -42,11 +42,12 @@ def holds_demo(db: sqlite3.Connection) -> bool | None:
 
 
 def list_sources(db: sqlite3.Connection) -> list[Row]:
-    """State of each source in the store."""
+    """State of each source in the store; its `changes` are those it tells, notes that others tell too among them."""
     return read_rows(
         db,
         """
-        SELECT s.*, (SELECT count(*) FROM changes c WHERE c.source = s.id) AS changes,
+        SELECT s.*, (SELECT count(*) FROM changes c WHERE c.source = s.id AND c.type <> 'note')
+                    + (SELECT count(DISTINCT p.change_id) FROM note_places p WHERE p.source = s.id) AS changes,
                (SELECT count(*) FROM releases r WHERE r.source = s.id) AS releases,
                (SELECT r.tag FROM releases r WHERE r.source = s.id ORDER BY position DESC LIMIT 1) AS newest_release
         FROM sources s WHERE s.synced_at IS NOT NULL ORDER BY s.id
@@ -91,7 +92,11 @@ def get_sample_keys(db: sqlite3.Connection, source: str) -> set[str]:
 
 @dataclass(frozen=True, slots=True)
 class Known:
-    """All that the store knows of one change; references in both directions."""
+    """All that the store knows of one change; references in both directions.
+
+    `places` are where a release note is told, `ties` the commits that a note speaks of, or the notes that speak of
+    a commit.
+    """
 
     change: Row
     paths: list[Row]
@@ -102,6 +107,9 @@ class Known:
     people: list[Row]
     references: list[Row]
     referrers: list[Row]
+    places: list[Row]
+    ties: list[Row]
+    features: list[Row]
 
 
 def find_change(db: sqlite3.Connection, prefix: str) -> Known:
@@ -132,6 +140,7 @@ def _known(db: sqlite3.Connection, change_id: object) -> Known:
             db,
             """
             SELECT c.*, s.project, s.title AS source_title, replace(s.commit_url, '{id}', c.key) AS link, s.issue_url,
+                   (SELECT pull FROM brought_by WHERE change_id = c.id) AS brought_by,
                    (SELECT date(date) FROM releases WHERE source = c.source AND tag = c.first_rc) AS first_rc_date,
                    (SELECT date(date) FROM releases WHERE source = c.source AND tag = c.first_final) AS first_final_date
             FROM changes c JOIN sources s ON s.id = c.source WHERE c.id = ?
@@ -176,7 +185,7 @@ def _known(db: sqlite3.Connection, change_id: object) -> Known:
             """
             SELECT r.type, r.value, r.target, t.title, t.source, coalesce(t.first_final, t.first_rc) AS release
             FROM refs r JOIN changes c ON c.id = r.change_id
-            LEFT JOIN changes t ON t.key = r.target AND t.source = c.source
+            LEFT JOIN changes t ON t.key = r.target AND (t.source = c.source OR t.type = 'note')
             WHERE r.change_id = ? ORDER BY r.type, r.value
             """,
             change_id,
@@ -188,6 +197,37 @@ def _known(db: sqlite3.Connection, change_id: object) -> Known:
                    coalesce(f.first_final, f.first_rc) AS release
             FROM refs r JOIN changes f ON f.id = r.change_id
             WHERE r.target = (SELECT key FROM changes WHERE id = ?) ORDER BY f.date, f.key
+            """,
+            change_id,
+        ),
+        places=read_rows(
+            db,
+            """
+            SELECT source, place, line, said, version, upstream, section, form, sign, date, seen_from, seen_until, gone
+            FROM note_places WHERE change_id = ? ORDER BY source, place, said, section
+            """,
+            change_id,
+        ),
+        ties=read_rows(
+            db,
+            """
+            SELECT 'speaks of' AS way, t.tied_by, t.score, t.evidence, c.key, c.source, c.title, date(c.date) AS date,
+                   coalesce(c.first_final, c.first_rc) AS release
+            FROM ties t JOIN changes c ON c.id = t.change_id WHERE t.note_id = ?1
+            UNION ALL
+            SELECT 'told in', t.tied_by, t.score, t.evidence, c.key, c.source, c.title, date(c.date),
+                   coalesce(c.first_final, c.first_rc)
+            FROM ties t JOIN changes c ON c.id = t.note_id WHERE t.change_id = ?1
+            ORDER BY way, score DESC, date, key
+            """,
+            change_id,
+        ),
+        features=read_rows(
+            db,
+            """
+            SELECT f.id, f.title, f.since, m.mentioned_by, m.evidence
+            FROM feature_mentions m JOIN features f ON f.id = m.feature WHERE m.change_id = ?
+            ORDER BY f.id, m.mentioned_by
             """,
             change_id,
         ),

@@ -246,6 +246,102 @@ def m003_labels(db: Database) -> None:
     )
 
 
+@migrations()
+def m004_release_notes(db: Database) -> None:
+    """Release notes: where each is told, the changes it speaks of, and the features that changes name."""
+    _run(
+        db,
+        """
+        CREATE TABLE note_places (           -- where a release note is told: one note may stand in several pages
+            change_id INTEGER NOT NULL REFERENCES changes(id) ON DELETE CASCADE, -- the note, a change of type note
+            source TEXT NOT NULL REFERENCES sources(id), -- the source that tells it
+            place TEXT NOT NULL,             -- the page: a file of the source, or its address
+            said TEXT NOT NULL,              -- the version it stands under, as written there
+            version TEXT NOT NULL,           -- the version that is: 5.20 is 6.0
+            upstream TEXT,                   -- upstream's version, where a distribution's page names one
+            section TEXT NOT NULL,           -- headings above it, outermost first, parted by " > "
+            form TEXT NOT NULL,              -- bullet, paragraph, callout, or shortlog: the title of a merged commit
+            sign TEXT NOT NULL,              -- new, changed or fixed, where the page has such signs
+            date TEXT,                       -- the day that the page gives to the version
+            line INTEGER NOT NULL,           -- line at which it stood when it was last read
+            seen_from TEXT,                  -- day from which it is known to stand there; NULL: it always did
+            seen_until TEXT,                 -- day from which it no longer stands there; NULL: it still does
+            gone TEXT NOT NULL,              -- why it no longer does: edited, dropped, moved, page removed
+            PRIMARY KEY (change_id, source, place, said, section)
+        ) STRICT, WITHOUT ROWID
+        """,
+        "CREATE INDEX note_places_source ON note_places (source, version)",
+        "CREATE INDEX releases_version ON releases (version)",
+        """
+        CREATE TABLE withheld (              -- notes whose sentences their page's licence does not let us keep
+            change_id INTEGER PRIMARY KEY REFERENCES changes(id) ON DELETE CASCADE -- labelled when they were read
+        ) STRICT
+        """,
+        """
+        CREATE TABLE brought_by (            -- the pull request that brought a commit, from the merge that took it in
+            change_id INTEGER PRIMARY KEY REFERENCES changes(id) ON DELETE CASCADE, -- the commit
+            pull TEXT NOT NULL,              -- owner/name#number
+            merge_id TEXT NOT NULL           -- the merge's commit id
+        ) STRICT
+        """,
+        "CREATE INDEX brought_by_pull ON brought_by (pull)",
+        """
+        CREATE TABLE ties (                  -- release notes tied to the changes they speak of
+            note_id INTEGER NOT NULL REFERENCES changes(id) ON DELETE CASCADE, -- the note
+            change_id INTEGER NOT NULL REFERENCES changes(id) ON DELETE CASCADE, -- the commit, merge or pull
+            tied_by TEXT NOT NULL,           -- id, pull-request, cve, or title: weaker, see score
+            score REAL NOT NULL,             -- 1: they name each other; less: likeness of titles, 0 to 1
+            evidence TEXT NOT NULL,          -- what they share
+            PRIMARY KEY (note_id, change_id, tied_by)
+        ) STRICT, WITHOUT ROWID
+        """,
+        "CREATE INDEX ties_change ON ties (change_id)",
+        """
+        CREATE TABLE features (              -- capabilities of kernels and engines, from data/features/
+            id TEXT PRIMARY KEY,             -- the feature
+            project TEXT NOT NULL,           -- linux or an engine
+            area TEXT NOT NULL,              -- group of features
+            title TEXT NOT NULL,             -- its name for people
+            mechanisms TEXT NOT NULL,        -- labels, parted by spaces
+            since TEXT,                      -- first version that has it; NULL: not known
+            date TEXT,                       -- the day of that version, where known
+            confidence TEXT NOT NULL         -- how sure that is
+        ) STRICT
+        """,
+        """
+        CREATE TABLE feature_mentions (      -- changes that brought a feature or name it
+            change_id INTEGER NOT NULL REFERENCES changes(id) ON DELETE CASCADE, -- the change
+            feature TEXT NOT NULL REFERENCES features(id) ON DELETE CASCADE, -- the feature
+            mentioned_by TEXT NOT NULL,      -- commit: the catalogue names it; note: tied to such a commit; name
+            evidence TEXT NOT NULL,          -- the commit id, or the name as it stands in the text
+            PRIMARY KEY (change_id, feature, mentioned_by)
+        ) STRICT, WITHOUT ROWID
+        """,
+        "CREATE INDEX feature_mentions_feature ON feature_mentions (feature)",
+        """
+        CREATE TABLE version_aliases (       -- versions that were announced under another number
+            project TEXT NOT NULL,           -- the project
+            said TEXT NOT NULL,              -- the number that was said
+            version TEXT NOT NULL,           -- the number it was released under
+            PRIMARY KEY (project, said)
+        ) STRICT, WITHOUT ROWID
+        """,
+        """
+        CREATE VIEW notes AS -- release notes, each with the release of the project's own history that it speaks of
+        SELECT c.id, c.key, p.source, s.project, p.place, p.said, p.version, p.upstream, p.section, p.form, p.sign,
+               coalesce(p.date, date(c.date)) AS date, c.title, c.text, p.line, p.seen_from, p.seen_until, p.gone,
+               r.source AS history, r.tag AS release
+        FROM note_places p
+        JOIN changes c ON c.id = p.change_id
+        JOIN sources s ON s.id = p.source
+        LEFT JOIN releases r ON r.version = coalesce(p.upstream, p.version) AND r.source = (
+            SELECT o.source FROM releases o JOIN sources h ON h.id = o.source
+            WHERE o.version = coalesce(p.upstream, p.version) AND h.project = s.project AND h.kind IN ('git', 'demo')
+            ORDER BY o.source LIMIT 1)
+        """,
+    )
+
+
 def _run(db: Database, *statements: str) -> None:
     for statement in statements:
         db.execute(statement)

@@ -2,11 +2,25 @@
 
 from __future__ import annotations
 
+import contextlib
 import sqlite3
 from bisect import bisect_left
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 from kminer.records import Change, Release, Source
+
+
+@contextlib.contextmanager
+def transaction(db: sqlite3.Connection) -> Iterator[None]:
+    """All that is written in the block, or, when it fails, nothing."""
+    db.execute("BEGIN IMMEDIATE")
+    try:
+        yield
+        db.execute("COMMIT")
+    except BaseException:
+        if db.in_transaction:
+            db.execute("ROLLBACK")
+        raise
 
 
 def save_source(db: sqlite3.Connection, source: Source) -> None:
@@ -130,6 +144,17 @@ def save_first_releases(
     )
 
 
+def save_brought_by(db: sqlite3.Connection, source: str, rows: Iterable[tuple[str, str, str]]) -> None:
+    """Note which pull request brought a commit: (key, owner/name#number, id of the merge)."""
+    db.executemany(
+        """
+        INSERT OR REPLACE INTO brought_by (change_id, pull, merge_id)
+        SELECT id, ?2, ?3 FROM changes WHERE source = ?4 AND key = ?1
+        """,
+        [(key, pull, merge, source) for key, pull, merge in rows],
+    )
+
+
 def mark_reachable(db: sqlite3.Connection, source: str, reachable: set[str]) -> int:
     """Flag changes that no head or tag leads to any more; nothing is deleted. Returns how many are flagged."""
     keys = {row[0] for row in db.execute("SELECT key FROM changes WHERE source = ?", (source,))}
@@ -190,7 +215,8 @@ def save_cursor(
         """
         UPDATE sources SET location = :location, definition = :definition, since = :since, shallow = :shallow,
             commits = :commits, synced_at = :synced_at,
-            newest = (SELECT max(date) FROM changes WHERE source = :source AND reachable = 1)
+            newest = coalesce((SELECT max(date) FROM changes WHERE source = :source AND reachable = 1),
+                              (SELECT max(date) FROM note_places WHERE source = :source))
         WHERE id = :source
         """,
         {**facts, "source": source},

@@ -1,0 +1,1 @@
+"""Parsers of release notes: text in, a Page out; no files, no network."""
