@@ -27,6 +27,12 @@ def without_links(text: str) -> str:
     return _NUMBERED.sub(" ", _ADDRESS.sub(" ", _LINK.sub(r" \1 ", text)))
 
 
+def with_prefix(section: str, title: str) -> str:
+    """A note's title as a commit's would be: "builder: fix ..." of one below "Runtime > Builder"."""
+    heading = section.rpartition(" > ")[2].strip(" :").lower()
+    return f"{heading}: {title}" if heading else title
+
+
 def show(value: object) -> str:
     """Any value as Markdown: what this module made as it is, all else inert on one line, nothing for None."""
     if isinstance(value, Markdown):

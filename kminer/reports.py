@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 import sqlite3
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -18,7 +19,7 @@ from pathlib import Path
 from jinja2 import FileSystemLoader, StrictUndefined, TemplateError, TemplateSyntaxError
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
-from kminer import catalogue, labelbook, places, queries
+from kminer import catalogue, charts, labelbook, places, queries
 from kminer.errors import CatalogueError, KminerError, UsageError
 from kminer.foreign import inert, markdown
 from kminer.markup import (
@@ -44,7 +45,7 @@ from kminer.pictures import (
     narrowest,
     pivot,
 )
-from kminer.records import Feature, SavedQuery, Source
+from kminer.records import HISTORIES, Feature, SavedQuery, Source
 from kminer.store.reader import holds_demo
 
 _WIDE = {"ns.core", "cg.core", "mgmt.runtime"}
@@ -53,6 +54,15 @@ _EVIDENCE = {
     "fix": "mend a named commit, or are meant for stable",
     "revert": "revert a commit",
 }
+_TOLD = (
+    charts.Part("named", "named by a note", 2),
+    charts.Part("title", "likely told: titles alike", 5),
+    charts.Part("no", "told by no note", 7),
+)
+"""How release notes tell a commit: by its id, pull request, issue or CVE; perhaps, by a title like its own; not."""
+
+_AXES = {"group": "kind"}
+_HOSTED = re.compile(r"([\w.-]+/[\w.-]+)#(\d+)")
 
 
 class ReportError(KminerError):
@@ -168,20 +178,28 @@ class _Report:
             "table": _table,
             "pivot": pivot,
             "link": link,
+            "change": change,
             "demo": self.demo,
             "milestones_of": self.milestones_of,
             "new_features": new_features,
             "in_short": in_short,
             "missing": missing,
+            "note_sources": self.note_sources,
+            "homepage": homepage,
             "evidence_names": _EVIDENCE,
             "group_names": {part.key: part.name for part in GROUPS.values()},
             "span": self.span,
             "upgrade": self.upgrade,
             "source_of": self.source_of,
+            "release_of": self.release_of,
+            "release_commits": self.release_commits,
+            "release_notes": self.release_notes,
+            "features_of": features_of,
             "chart_heat": self.pictures.heat,
             "chart_stack": self.pictures.stack,
             "chart_bars": self.pictures.bars,
             "chart_timeline": self.pictures.timeline,
+            "chart_told": self.chart_told,
         }
 
     def query(self, name: str, **settings: str | int) -> Result:
@@ -197,14 +215,17 @@ class _Report:
         return bool(self.pictures.mark)
 
     def source_of(self, project: str, *names: str) -> str | None:
-        """The source that holds the project's releases `names`, else one of the project; None if there is none."""
-        sources = [str(row["source"]) for row in self.query("report-sources") if row["project"] == project]
+        """The history that holds the project's releases `names`, else one of the project; None if there is none."""
+        sources = self._histories(project)
         for source in sources:
             releases = self.query("report-release-dates", source=source)
             known = {row[column] for row in releases for column in ("tag", "version")}
             if known.issuperset(names):
                 return source
         return next((source for source in sources if self.query("report-release-dates", source=source)), None)
+
+    def _histories(self, project: str) -> list[str]:
+        return [str(row["source"]) for row in self.query("report-sources") if row["project"] == project]
 
     def span(self, source: str, old: str, new: str) -> dict[str, Row]:
         """The releases of `source` that the settings `from` and `to` mean, by tag or version.
@@ -222,16 +243,88 @@ class _Report:
 
     def _release(self, source: str, setting: str, name: str) -> Row:
         releases = self.query("report-release-dates", source=source).rows
-        for column in ("tag", "version"):
-            for row in releases:
-                if row[column] == name:
-                    return row
-        near = _nearest(name, [str(row["tag"]) for row in releases])
-        raise UsageError(
-            f"'{inert(name, keep='')}' is not a release of {source} in this database.",
-            where=f"--set {setting}={inert(name, keep='')}",
-            next=f"Nearest are {', '.join(near)}; `kminer releases {source} --rc` lists all.",
+        found = _find(releases, name)
+        if found is None:
+            raise _unknown(name, setting, source, releases, f"`kminer releases {source} --rc` lists all")
+        return found
+
+    def release_of(self, project: str, name: str) -> Row | None:
+        """The release that the setting `release` means, by tag or version, with the history that holds it as `source`.
+
+        `source` is None for one that only release notes speak of. None when nothing is known of any release of the
+        project; raises UsageError with the nearest for one that is unknown among others.
+        """
+        for source in self._histories(project):
+            if found := _find(self.query("report-release-dates", source=source).rows, name):
+                return found | {"source": source}
+        noted = self.query("report-note-versions", project=project)
+        if found := _find(noted.rows, name):
+            kind = "rc" if "-" in str(found["version"]) else "final"
+            return found | {"source": None, "tag": found["version"], "kind": kind, "series": found["line"]}
+        if history := self.source_of(project):
+            self._release(history, "release", name)
+        if noted:
+            again = command("report-note-versions", project=project)
+            raise _unknown(name, "release", f"the notes of {project}", noted.rows, f"{again} lists all")
+        return None
+
+    def release_commits(self, source: str, tag: str) -> list[Row]:
+        """What report-release-note-commits answers, each with its narrowest `mechanism`, the others as `also`, its
+        `group` (its kind, or what stands in for one), whether it is a `security` matter, and whether notes of the
+        release itself tell it (`told_here`). What concerns security comes first, then kind by kind, then by date.
+        """
+        version = next(r["version"] for r in self.query("report-release-dates", source=source) if r["tag"] == tag)
+        found = self.query("report-release-note-commits", source=source, release=tag)
+        rows = [
+            row | _grouped(row, bool(row["mends"]), row["cves"]) | {
+                "told_here": any(f"{told}-".startswith(f"{version}-") for told in str(row["told_in"] or "").split())
+            }
+            for row in found
+        ]  # fmt: skip
+        return sorted(rows, key=lambda row: (not row["security"], list(GROUPS).index(str(row["group"]))))
+
+    def release_notes(self, project: str, version: str, source: str | None) -> list[Row]:
+        """What report-release-notes answers, grouped as commits are, with the changes each is tied to as `ties`, one
+        item a piece of evidence; `beyond` are the pull requests and issues of other repositories than `source`'s own.
+        """
+        asked = {"project": project, "version": version}
+        ties: dict[object, list[Row]] = {}
+        for row in self.query("report-release-note-ties", **asked):
+            ties.setdefault(row["note"], []).append(row)
+        history = catalogue.load_sources().get(source or "")
+        own = {history.repository, *history.repository_was} if history else set()
+        return [
+            row | _grouped(row, False, row["cves"]) | {
+                "ties": _by_evidence(ties.get(row["id"], ())),
+                "beyond": [pull for pull in str(row["pulls"] or "").split() if pull.split("#")[0] not in own],
+            }
+            for row in self.query("report-release-notes", **asked)
+        ]  # fmt: skip
+
+    def note_sources(self, project: str) -> list[str]:
+        """The sources of the project's release notes that the database does not hold; none in the demo's."""
+        held = {row["source"] for row in self.query("report-note-sources")}
+        return [] if self.demo() else [
+            source.id for source in catalogue.load_sources().values()
+            if source.project == project and source.kind not in HISTORIES and source.id not in held
+        ]  # fmt: skip
+
+    def chart_told(self, slug: str, rows: Sequence[Row], by: str, value: str = "", *, title: str, unit: str) -> str:
+        """Commits by how release notes tell them: standing bars over years, lying ones for anything else."""
+        counted = Counter[tuple[str, str]]()
+        for row in rows:
+            counted[str(row["told"]), str(row[by])] += int(str(row[value])) if value else 1
+        names = {name for _, name in counted}
+        if not names or (by == "year" and len(names) < 2):
+            return Markdown("")
+        titled = f"{self.pictures.mark}: {title}" if self.pictures.mark else title
+        file = f"{self.pictures.report}-{slug}.svg"
+        self.pictures.drawn[file] = (
+            charts.stacked_bars(titled, sorted(names), _TOLD, counted, axis="year of the release", unit=unit)
+            if by == "year"
+            else charts.bars(titled, in_order(names), _TOLD, counted, axis=_AXES.get(by, by), unit=unit)
         )
+        return Markdown(f"![{markdown(titled)}]({file})")
 
     def milestones_of(self, project: str, source: str) -> list[Row]:
         """The catalogue's features of `project` that `source` has reached, in the order of their releases."""
@@ -264,20 +357,56 @@ class _Report:
         lines = {row["tag"]: row["series"] for row in self.query("report-release-dates", source=source)}
         rows: dict[object, Row] = {}
         for row in between:
-            first, *others = _narrowest_first(str(row["mechanisms"] or NO_MECHANISM).split(", "))
             sign = signs.get(row["id"], {})
             evidence = sign.get("evidence", "other") if row["type"] == "commit" else row["type"]
-            rows.setdefault(row["id"], row | {
-                "mechanism": first,
-                "also": " ".join(others),
+            rows.setdefault(row["id"], row | _grouped(row, evidence in _EVIDENCE, sign.get("cves")) | {
                 "evidence": evidence,
-                "group": row["kind"] or (UNLABELLED_FIX if evidence in _EVIDENCE else UNLABELLED),
-                "security": bool(sign.get("cves")) or "security" in str(row["flags"]).split(", "),
                 "release_line": lines.get(row["release"], row["release"]),
                 "text": texts.get(row["id"]),
                 **{name: sign.get(name) for name in ("cves", "fixes", "reverts")},
             })  # fmt: skip
         return list(rows.values())
+
+
+def _grouped(row: Row, mends: bool, cves: object) -> Row:
+    """Under what a change or note is shown: `mechanism` (its narrowest), `also`, `group` and `security`."""
+    first, *others = _narrowest_first(str(row["mechanisms"] or NO_MECHANISM).split(", "))
+    return {
+        "mechanism": first,
+        "also": " ".join(others),
+        "group": row["kind"] or (UNLABELLED_FIX if mends else UNLABELLED),
+        "security": bool(cves) or "security" in str(row["flags"]).split(", "),
+    }
+
+
+def _by_evidence(ties: Iterable[Row]) -> list[Row]:
+    """A note's ties, one item for each pull request, CVE or title that ties it; merges only where nothing else is."""
+    found: dict[object, list[Row]] = {}
+    for tie in ties:
+        found.setdefault((tie["tied_by"], tie["evidence"]), []).append(tie)
+    return [
+        {name: of_it[0][name] for name in ("tied_by", "evidence", "score")}
+        | {"changes": [tie for tie in of_it if tie["type"] != "merge"] or of_it}
+        for of_it in found.values()
+    ]
+
+
+def _find(releases: Iterable[Row], name: str) -> Row | None:
+    """The release of this tag, or of this version with or without a "v"."""
+    for column, wanted in (("tag", name), ("version", name), ("version", name.removeprefix("v"))):
+        for row in releases:
+            if row[column] == wanted:
+                return row
+    return None
+
+
+def _unknown(name: str, setting: str, where: str, releases: Iterable[Row], listed: str) -> UsageError:
+    near = _nearest(name, [str(row["tag"] or row["version"]) for row in releases])
+    return UsageError(
+        f"'{inert(name, keep='')}' is not a release of {where} in this database.",
+        where=f"--set {setting}={inert(name, keep='')}",
+        next=f"Nearest are {', '.join(near)}; {listed}.",
+    )
 
 
 def _nearest(name: str, tags: Sequence[str]) -> list[str]:
@@ -301,6 +430,37 @@ def _features(project: str) -> list[Feature]:
 def new_features(project: str, after: str, until: str) -> list[Feature]:
     """The catalogue's features of `project` whose first release lies after version `after`, up to `until`."""
     return [f for f in _features(project) if _version(after) < _version(str(f.since)) <= _version(until)]
+
+
+def features_of(project: str, version: str) -> list[Feature]:
+    """The catalogue's features of `project` that came with `version` itself (20.10.0 is 20.10)."""
+    return [f for f in _features(project) if _shortest(str(f.since)) == _shortest(version)]
+
+
+def _shortest(version: str) -> str:
+    return re.sub(r"(?:\.0+)+$", "", version)
+
+
+def change(row: Row) -> str:
+    """A change's id as a link to it."""
+    return link(code(row["id"]), row.get("link"))
+
+
+def homepage(source: str) -> str:
+    """Where a source can be read by people, as the catalogue says; empty if it does not."""
+    known = catalogue.load_sources().get(source)
+    return known.homepage if known else ""
+
+
+def pull_links(values: str | Sequence[str] | None) -> Markdown:
+    """Pull requests and issues ("owner/name#1 owner/name#2") as links to their code host."""
+    names = values.split() if isinstance(values, str) else values or ()
+    return Markdown(", ".join(link(name, _pull_address(name)) for name in names))
+
+
+def _pull_address(name: str) -> str:
+    match = _HOSTED.fullmatch(name)
+    return f"https://github.com/{match[1]}/issues/{match[2]}" if match else ""
 
 
 def _narrowest_first(mechanisms: Iterable[str]) -> list[str]:
@@ -345,4 +505,6 @@ _FILTERS: dict[str, Callable[..., object]] = {
     "narrowest": narrowest,
     "about": _about,
     "html": html,
+    "pull_links": pull_links,
+    "words": str.split,
 }

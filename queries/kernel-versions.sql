@@ -2,7 +2,12 @@
 -- why: Which kernels the engine leans on or works around: "kernel 4.0", "Linux 5.11", "on 3.10 kernels"
 -- param project = docker: docker, runc, containerd, or another source's project
 -- param version = %: only versions like this, e.g. 4.18% or 5.% (% stands for anything)
+-- param type = %: only changes of this type: commit, merge, pull or note (release notes)
 -- param limit = 200: how many at most, newest change first; -1 for all
+--
+-- Not seen: a kernel that is named by its distribution or by a year, a version without the word kernel or Linux within
+-- some 30 characters, and what a heading says. A release note that was edited counts as it reads now, told in several
+-- places it counts once.
 WITH RECURSIVE
 -- One line a message: a version in the next paragraph or list item belongs to something else.
 -- Nobody names a kernel only after 20,000 characters. A pick says what its original says: the original counts.
@@ -12,7 +17,10 @@ messages AS MATERIALIZED (
                    char(10, 10), ' ¶ '), char(10) || '- ', ' ¶ '), char(10) || '* ', ' ¶ '),
                    char(10), ' '), char(9), ' ') AS line
     FROM changes c JOIN sources s ON s.id = c.source
-    WHERE s.project = :project AND c.reachable = 1 AND (c.text LIKE '%kernel%' OR c.text LIKE '%linux%')
+    WHERE s.project = :project AND c.reachable = 1 AND c.type LIKE :type
+          AND (c.text LIKE '%kernel%' OR c.text LIKE '%linux%')
+          AND (c.type <> 'note' OR c.id IN (SELECT change_id FROM note_places
+                                            WHERE seen_until IS NULL OR gone = 'page removed'))
           AND NOT EXISTS (SELECT 1 FROM refs b JOIN changes o ON o.source = c.source AND o.key = b.target
                           WHERE b.change_id = c.id AND b.type = 'backport-of')
 ),
@@ -30,12 +38,13 @@ windows AS (
            substr(small, max(1, behind - length(word) - 30), min(30, behind - length(word) - 1)) AS before
     FROM places
 ),
--- "kernel 4.0", "kernels older than v4.0", "kernel version >= 3.10", "Linux 5.11": what may stand between is dropped.
+-- "kernel 4.0", "kernels: 3.10+", "kernel headers >= 4.12", "kernels older than v4.0", "kernel version >= 3.10",
+-- "Linux 5.11": what may stand between is dropped.
 following AS (
     SELECT id, behind, word, before,
-           ltrim(replace(replace(replace(replace(replace(replace(replace(replace(replace(replace(replace(
-                 CASE WHEN after LIKE 's %' THEN substr(after, 2) ELSE after END,
-                 'versions', ' '), 'version', ' '), 'newer than', ' '), 'older than', ' '), 'greater than', ' '),
+           ltrim(replace(replace(replace(replace(replace(replace(replace(replace(replace(replace(replace(replace(
+                 CASE WHEN after LIKE 's %' OR after LIKE 's:%' THEN substr(after, 2) ELSE after END,
+                 ' headers ', ' '), 'versions', ' '), 'version', ' '), 'newer than', ' '), 'older than', ' '), 'greater than', ' '),
                  'lower than', ' '), 'less than', ' '), 'prior to', ' '), ' before ', ' '), ' since ', ' '),
                  'at least', ' '), ' v:<>=~("`''-') AS rest
     FROM windows
@@ -85,13 +94,21 @@ versions AS (
 -- Once a change and version, where it is named first.
 named AS (
     SELECT id, number, min(behind) AS behind FROM versions WHERE number LIKE :version GROUP BY id, number
+),
+-- Once for all: asking the view change by change would be slow.
+mechanisms_of AS MATERIALIZED (
+    SELECT change_id, group_concat(mechanism, ', ') AS mechanisms
+    FROM (SELECT change_id, mechanism FROM change_mechanisms ORDER BY change_id, mechanism)
+    GROUP BY change_id
 )
 SELECT n.number AS kernel, coalesce(c.first_final, c.first_rc) AS release, date(c.date) AS date, c.type,
+       o.mechanisms,
        substr(c.key, 1, 12) AS id, c.title, trim(substr(m.line, max(1, n.behind - 45), 90)) AS excerpt,
-       replace(s.commit_url, '{id}', c.key) AS link
+       nullif(replace(s.commit_url, '{id}', c.key), '') AS link
 FROM named n
 JOIN messages m ON m.id = n.id
 JOIN changes c ON c.id = n.id
 JOIN sources s ON s.id = c.source
+LEFT JOIN mechanisms_of o ON o.change_id = n.id
 ORDER BY c.date DESC, c.key, n.behind, n.number
 LIMIT :limit

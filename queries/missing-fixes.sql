@@ -8,7 +8,8 @@ WITH RECURSIVE
 line AS MATERIALIZED (
     SELECT r.source, r.tag, r.position, r.previous, r.series
     FROM releases r JOIN sources s ON s.id = r.source
-    WHERE s.project = :project
+    -- Of histories: pages of release notes name versions, too.
+    WHERE s.project = :project AND s.kind IN ('git', 'demo')
 ),
 -- All that the release builds on, step by step.
 chain(source, tag) AS (

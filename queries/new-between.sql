@@ -13,7 +13,8 @@ line AS MATERIALIZED (
                 ELSE r.series || substr(r.version, length(r.series) + 1,
                                         instr(substr(r.version, length(r.series) + 2) || '.', '.')) END AS minor
     FROM releases r JOIN sources s ON s.id = r.source
-    WHERE s.project = :project
+    -- Of histories: pages of release notes name versions, too.
+    WHERE s.project = :project AND s.kind IN ('git', 'demo')
 ),
 span AS (
     SELECT f.source, f.position AS low, f.kind AS low_kind, t.position AS high, t.kind AS high_kind, t.series

@@ -5,7 +5,8 @@
 -- param voter = %: only this voter: path, prefix, title, text or model
 -- param limit = 100: how many at most, least sure first; -1 for all
 --
--- A vote of 0.5 and more speaks for a label. Labels by hand are checked already.
+-- A vote of 0.5 and more speaks for a label. Labels by hand are checked already. Release notes are among them: few words, so that
+-- one voter is common there.
 WITH
 -- CROSS JOIN: read the labels once, look their few votes up.
 alone AS MATERIALIZED (
@@ -17,11 +18,13 @@ alone AS MATERIALIZED (
     GROUP BY l.change_id, l.label
     HAVING count(*) = 1
 )
-SELECT a.label AS mechanism, a.voter, a.score, a.probability, a.evidence, substr(c.key, 1, 12) AS id, c.title,
-       replace(s.commit_url, '{id}', c.key) AS link
+SELECT a.label AS mechanism, a.voter, a.score, a.probability, a.evidence, c.type,
+       substr(c.key, 1, 12) AS id, c.title, nullif(replace(s.commit_url, '{id}', c.key), '') AS link
 FROM alone a
 JOIN changes c ON c.id = a.change_id
 JOIN sources s ON s.id = c.source
 WHERE s.project = :project AND c.reachable = 1 AND a.voter LIKE :voter
+      AND (c.type <> 'note' OR c.id IN (SELECT change_id FROM note_places
+                                        WHERE seen_until IS NULL OR gone = 'page removed'))
 ORDER BY a.probability, c.date DESC, c.key, a.label
 LIMIT :limit

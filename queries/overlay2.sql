@@ -2,6 +2,8 @@
 -- why: How the storage driver that nearly everybody uses came to be and what was mended in it
 -- param project = docker: docker, containerd, or another source's project
 -- param limit = -1: how many at most, oldest first; -1 for all
+--
+-- Commits and merges; what release notes say of it: `notes` with words=%overlay%.
 WITH
 -- Not just "overlay", nor "overlay driver": a network driver has that name, too.
 evidence AS (
@@ -27,6 +29,6 @@ FROM found f
 JOIN changes c ON c.id = f.id
 JOIN sources s ON s.id = c.source
 LEFT JOIN releases r ON r.source = c.source AND r.tag = coalesce(c.first_final, c.first_rc)
-WHERE s.project = :project AND c.reachable = 1 AND c.id NOT IN (SELECT change_id FROM off_topic)
+WHERE s.project = :project AND c.reachable = 1 AND c.type <> 'note' AND c.id NOT IN (SELECT change_id FROM off_topic)
 ORDER BY r.position IS NULL, r.position, c.date, c.key
 LIMIT :limit

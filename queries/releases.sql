@@ -9,7 +9,8 @@ final AS MATERIALIZED (
     SELECT r.source, r.tag, r.series, r.position, r.date,
            row_number() OVER (PARTITION BY r.source, r.series ORDER BY r.position) AS rank
     FROM releases r JOIN sources s ON s.id = r.source
-    WHERE s.project = :project AND r.kind = 'final'
+    -- Not the versions that pages of release notes name: their tags would be counted again.
+    WHERE s.project = :project AND s.kind IN ('git', 'demo') AND r.kind = 'final'
 ),
 -- A point release comes after the one before it in its series, a new series after the first of the last series.
 steps AS (
@@ -24,7 +25,7 @@ counts AS (
            sum(c.type = 'merge') AS merges, sum(c.type = 'pull') AS pulls,
            count(DISTINCT CASE WHEN c.type = 'commit' THEN coalesce(nullif(c.author, ''), c.author_email) END) AS people
     FROM changes c JOIN sources s ON s.id = c.source
-    WHERE s.project = :project AND c.reachable = 1 AND c.first_final IS NOT NULL
+    WHERE s.project = :project AND c.type <> 'note' AND c.reachable = 1 AND c.first_final IS NOT NULL
     GROUP BY c.source, c.first_final
 )
 SELECT r.source, r.tag AS release, date(r.date) AS date, w.after_tag AS after,

@@ -14,5 +14,6 @@ SELECT s.id AS source, s.project, s.title, s.kind, s.demo, s.commits AS commits_
        (SELECT r.tag FROM releases r WHERE r.source = s.id ORDER BY r.position DESC LIMIT 1) AS newest_release,
        s.since, s.shallow, s.commit_url
 FROM sources s
-WHERE s.synced_at IS NOT NULL
+-- Release notes are no history: their commits and releases are those of the history beside them.
+WHERE s.synced_at IS NOT NULL AND s.kind IN ('git', 'demo')
 ORDER BY s.project <> 'linux', s.project <> 'docker', s.id

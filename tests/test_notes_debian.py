@@ -84,6 +84,14 @@ def test_nesting_and_continuation() -> None:
     assert [note.line for note in notes] == [3, 5, 7, 9]
 
 
+def test_packages() -> None:
+    """A changelog of another package than the source is of is an error; the names may be globs."""
+    text = f"linux-tools (4.5-1) sid\n\n  * A\n\n{TRAILER}"
+    assert parse(text, "changelog", sample_source(project="linux", packages=("linux*",))).notes
+    with pytest.raises(NotesError, match="linux-tools"):
+        parse(text, "changelog", sample_source(project="linux", packages=("docker.io",)))
+
+
 def test_careless_indentation() -> None:
     """A dash not indented below its star is below it all the same; a star at the margin is outermost."""
     notes = notes_of("  * outer", "  - inner", "  goes on", "   * outermost", "   - inner")
@@ -123,7 +131,7 @@ def test_stable_updates() -> None:
         "  * New upstream stable update:",
         "    https://www.kernel.org/pub/linux/kernel/v6.x/ChangeLog-6.12.106",
         "    - one",
-        "    http://www.kernel.org/pub/linux/kernel/v6.x/ChangeLog-6.12.107",
+        "     http://www.kernel.org/pub/linux/kernel/v6.x/ChangeLog-6.12.107",
         "    - two",
         "",
         "  [ Ann Example ]",

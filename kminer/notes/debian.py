@@ -23,6 +23,7 @@ _ADDED = re.compile(
     re.IGNORECASE,
 )
 _ADDRESS = re.compile(r"(?:/ChangeLog-|kernelnewbies\.org/Linux_)([0-9][\w.-]*)")
+_ONLY_ADDRESS = re.compile(r"https?://\S+/(?:ChangeLog-|Linux_)[0-9][\w.-]*")
 _IN_PARENTHESES = re.compile(r"([0-9]+(?:\.[0-9]+)+)\)")
 _ARCHITECTURES = re.compile(
     r"\[(?:/|[!{']?(?:alpha|amd64|amr64|arm|avr32|hppa|i386|ia64|kernelarch|loong|m68k|mips|or1k|parisc|powerpc|ppc"
@@ -146,17 +147,23 @@ class _Reader:
             self._open.pop()
         if indent < 4:
             self._section = ()
+        if not self._open:
+            self._read_update(said)
         draft = self._draft("bullet", number, indent, mark)
         self._open.append(draft)
         if draft.depth == 0:
             self._last = draft
-            self._read_update(said)
         self._add(draft, said)
 
     def _continue(self, number: int, indent: int, said: str) -> None:
-        """A line belongs to the nearest bullet above whose mark stands further left; without any, to the last."""
+        """A line belongs to the nearest bullet above whose mark stands further left; without any, to the last.
+
+        The address of an update belongs to the outermost bullet however far it is indented.
+        """
         while self._open and self._open[-1].indent >= indent:
             self._open.pop()
+        if _ONLY_ADDRESS.fullmatch(said):
+            del self._open[1:]
         draft = self._open[-1] if self._open else self._last
         if draft is None:
             draft = self._last = self._draft("paragraph", number, indent, "")
@@ -186,10 +193,11 @@ class _Reader:
     def _add(self, draft: _Draft, said: str) -> None:
         draft.lines.append(said)
         if draft.depth == 0 and self._kernel:
-            address = _ADDRESS.search(said) if self._updates else None
+            address = _ADDRESS.search(said) if self._updates or _ONLY_ADDRESS.fullmatch(said) else None
             if address:
                 self._upstream = address[1].rstrip("._-").replace("_", ".")
-            draft.upstream = self._upstream
+            if self._updates:
+                draft.upstream = self._upstream
 
 
 def _indentation(line: str) -> int:

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from datetime import date
 from functools import lru_cache
-from itertools import zip_longest
+from itertools import pairwise, zip_longest
 from typing import NamedTuple
 
 from markdown_it import MarkdownIt
@@ -212,14 +212,14 @@ def _headings(text: str) -> Iterator[re.Match[str]]:
     """Headings outside code and comments; code that is never closed is taken for text."""
     fence: re.Match[str] | None = None
     skipped: list[re.Match[str]] = []
-    end = 0
+    end, comments_end = 0, True
     for match in _BLOCK_START.finditer(text):
         if match.start() < end:
             continue
         if fence is not None:
             if _closes(match, fence):
                 fence, skipped = None, []
-            elif match["level"] and fence["inside"] and _version_of(match["heading"]):
+            elif match["level"] and _is_left_of(match, fence) and _version_of(match["heading"]):
                 fence, skipped = None, []
                 yield match
             elif match["level"]:
@@ -227,7 +227,8 @@ def _headings(text: str) -> Iterator[re.Match[str]]:
         elif match["level"]:
             yield match
         elif match["comment"]:
-            end = len(text) if end < 0 else text.find("-->", match.end())
+            end = text.find("-->", match.end()) if comments_end else -1
+            comments_end = end >= 0
         elif match["fence"][0] == "~" or "`" not in match["info"]:
             fence = match
     yield from skipped
@@ -235,6 +236,11 @@ def _headings(text: str) -> Iterator[re.Match[str]]:
 
 def _closes(match: re.Match[str], fence: re.Match[str]) -> bool:
     return bool(match["fence"]) and match["fence"].startswith(fence["fence"]) and not match["info"].strip()
+
+
+def _is_left_of(heading: re.Match[str], fence: re.Match[str]) -> bool:
+    """Whether a heading ends the bullet or quotation that code stands in, and the code with it."""
+    return heading.start("level") - heading.start() < len(fence["inside"])
 
 
 def _page(text: str, parts: list[_Part], source: Source, given: str | None = None) -> Page:
@@ -461,10 +467,13 @@ class _Reader:
         return {None, *(parent for parent, found in marks.items() if len(found - {""}) > 1)}
 
     def _own_text(self, position: int) -> str:
+        """The lines of a draft; where those of others stood between them a paragraph ends."""
         draft = self.drafts[position]
-        own = [self.lines[line] for line in range(draft.start, draft.end) if self.owners[line] == position]
-        first, *rest = own or [""]
-        return f"{first.strip()}\n{textwrap.dedent(chr(10).join(rest))}".strip()
+        own = [line for line in range(draft.start, draft.end) if self.owners[line] == position]
+        if not own:
+            return ""
+        rest = [f"{'' if before + 1 == line else chr(10)}{self.lines[line]}" for before, line in pairwise(own)]
+        return f"{self.lines[own[0]].strip()}\n{textwrap.dedent(chr(10).join(rest))}".strip()
 
     def _names_a_contributor(self, draft: _Draft, text: str) -> bool:
         if draft.form != "bullet":

@@ -20,11 +20,11 @@ _HEAD_LIMIT = 10_000
 _LINK = re.compile(r"\[\[([^\[\]|]*)(?:\|([^\[\]|]*)(?:\|[^\[\]]*)?)?\]\]")
 _OLD_LINK = re.compile(r"\[((?:https?|ftp|git)://[^\s\[\]]+)(?:\s([^\[\]]*))?\]")
 _OLD_PAGE = re.compile(r"\[:([^\s\[\]:]+):([^\[\]]*)\]")
-_MACRO = re.compile(r"<<[^<>\n]*>>|\[\[(?:BR|Anchor|TableOfContents)[^\[\]]*\]\]|\{\{(?!\{)[^{}\n]*\}\}")
+_MACRO = re.compile(r"<<[^<>\n]*>>|\[\[(?:BR|Anchor|TableOfContents)[^\[\]]*\]\]|(?<!\{)\{\{(?!\{)[^{}\n]*\}\}")
 _QUOTES = re.compile(r"'{2,5}|`|\{\{\{|\}\}\}")
 _CAMEL = re.compile(r"(?<!\w)!(?=[A-Z]\w*[a-z])")
 _TO_COMMIT = re.compile(r"\(?commits?\s*[0-9]*\)?|\(?[0-9]+\)?|\(?[0-9a-f]{7,40}\)?", re.IGNORECASE)
-_GAPS = re.compile(r"\(\s*(?:[,;]\s*)*\)|(?<=,)(?:\s*,)+")
+_GAPS = re.compile(r"(?<!\S)\(\s*(?:[,;]\s*)*\)|(?<=,)(?:\s*,)+")
 _BEFORE_STOP = re.compile(r"\s+([.,;])(?=\s|\Z)")
 
 _INSTRUCTION = re.compile(r"#(?:#|pragma\b|acl\b|format\b|language\b|redirect\b|refresh\b|deprecated\b)", re.IGNORECASE)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from email import message_from_bytes
 from email.errors import MessageError
 from email.message import EmailMessage, MIMEPart
@@ -191,7 +191,7 @@ Numbered = tuple[int, str]
 
 def _prose(lines: Sequence[Numbered], about: _About) -> list[Note]:
     text = "\n".join(line for _, line in lines)
-    tips = [Reference("commit", tip[1]) for tip in _TIP.finditer(text)]
+    tips = [Reference("tip", tip[1]) for tip in _TIP.finditer(text)]
     footnotes = {note[1]: note[2] for _, line in lines if (note := _FOOTNOTE.fullmatch(line.strip()))}
     drafts = list(_worth_telling(_drafts(_tag_message(lines)), about.subject))
     drafts = drafts or list(_worth_telling(_drafts(_letter(lines)), about.subject))
@@ -205,12 +205,7 @@ def _prose_note(
     cited = [Reference("link", footnotes[cite[1]]) for cite in _CITED.finditer(draft.text) if cite[1] in footnotes]
     form = "bullet" if draft.indent >= 0 else "paragraph"
     note = about.note(form, first_sentence(draft.text), draft.text, draft.line, *cited, *tips)
-    if draft.above is None:
-        return note
-    return Note(
-        note.version, (), form, note.title, note.text, note.line, depth=draft.depth, parent=places[id(draft.above)],
-        references=note.references,
-    )  # fmt: skip
+    return replace(note, depth=draft.depth, parent=places[id(draft.above)] if draft.above else None)
 
 
 def _tag_message(lines: Sequence[Numbered]) -> list[Numbered]:

@@ -11,7 +11,7 @@ from kminer.records import Reference, Source
 _MARKDOWN_LINK = re.compile(
     r"\[(?P<label>[^\[\]]*)\]\(\s*<?(?P<url>https?://[^\s<>()]+(?:\([^\s()]*\)[^\s<>()]*)*)>?(?:\s[^()]*)?\)"
 )
-_URL = re.compile(r"https?://[^\s<>\"'`\])|]+")
+_URL = re.compile(r"https?://(?:[^\s<>\"'`\[\]()|]|\([^\s<>\"'`\[\]()|]*\))+")
 _FORGE = re.compile(
     r"https?://(?:www\.)?github\.com/(?P<repository>[\w.-]+/[\w.-]+)/"
     r"(?:(?P<kind>issues|pull)/(?P<number>\d+)|commit/(?P<commit>[0-9a-f]{7,40})\b)"

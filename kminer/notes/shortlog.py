@@ -7,6 +7,7 @@ import re
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_tz
+from itertools import pairwise
 from typing import Any
 
 from kminer.errors import NotesError
@@ -56,7 +57,7 @@ class _Entry:
 def _entries(text: str) -> list[_Entry]:
     found, lines = [], text.split("\n")
     starts = [number for number, line in enumerate(lines) if line.startswith("commit ") and _COMMIT.match(line)]
-    for start, end in zip(starts, [*starts[1:], len(lines)], strict=True):
+    for start, end in pairwise([*starts, len(lines)]):
         match = _COMMIT.match(lines[start])
         assert match is not None
         found.append(_entry(match[1], start + 1, lines[start + 1 : end]))

@@ -10,7 +10,7 @@ from fnmatch import fnmatchcase
 
 from kminer.history.lineage import VersionKey, version_key
 from kminer.history.words import Words
-from kminer.markup import without_links
+from kminer.markup import with_prefix, without_links
 from kminer.records import Item, Note, Page, Person, Place, Reference, Source, ToldNote
 
 _WORD = re.compile(r"[^\W_]+")
@@ -144,5 +144,6 @@ class Teller:
 def _without_prose(note: ToldNote) -> ToldNote:
     """The note as its headings and references; what it is to be labelled by goes beside it and is not stored."""
     heading = note.place.section.rpartition(" > ")[2] or f"Release {note.place.said}"
+    item = Item(note.key, with_prefix(note.place.section, note.title), without_links(note.text))
     text = "\n".join(reference.value for reference in note.references if reference.type != "part-of")
-    return replace(note, title=heading, text=text, withheld=True, item=Item(note.key, note.title, note.text))
+    return replace(note, title=heading, text=text, withheld=True, item=item)

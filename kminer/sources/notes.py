@@ -51,8 +51,8 @@ def sync(source: Source, db: sqlite3.Connection, database: Path, options: Option
     progress.start(f"{source.id}: getting pages", None)
     got = Getter(source, known, teller, options, progress).get(before)
     if not anew:
-        _refuse_cut_pages(source, got, store.count_standing(db, source.id))
-    if got.unread and not got.read and not known:
+        _refuse_cut_pages(source, got, known, store.count_standing(db, source.id))
+    if got.unread and not got.read and not got.notes and not known:
         raise next(iter(got.unread.values()))
     summary = Summary(source.id, got.location, failures=[str(error) for error in got.unread.values()])
     cursor_now = got.cursor if got.complete or got.history else known | got.cursor
@@ -77,8 +77,8 @@ def _now() -> str:
     return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
-def _refuse_cut_pages(source: Source, got: Got, standing: Mapping[str, int]) -> None:
-    """Take out pages that have lost most of their notes at once."""
+def _refuse_cut_pages(source: Source, got: Got, known: Mapping[str, str], standing: Mapping[str, int]) -> None:
+    """Take out pages that have lost most of their notes at once; they stay as they are `known`."""
     if got.history:
         return
     now = Counter(note.place.place for note in got.notes)
@@ -87,7 +87,7 @@ def _refuse_cut_pages(source: Source, got: Got, standing: Mapping[str, int]) -> 
         if before > FEW and now[name] < before * LEAST_SHARE:
             got.read.discard(name)
             got.notes = [note for note in got.notes if note.place.place != name]
-            got.cursor.pop(name)
+            got.cursor[name] = known.get(name, "")
             got.unread[name] = NotesError(
                 f"A page of '{source.id}' has {now[name]} notes where it had {before}: it looks cut short.",
                 where=f"{got.location} {name}",

@@ -90,19 +90,25 @@ def read_host(source: Source) -> Iterator[Sheet | Unread]:
         yield _read(source, "/".join(Path(file).parts[-2:]), Path(file))
 
 
-def _read(source: Source, name: str, file: Path) -> Sheet | Unread:
+def _read(source: Source, path: str, file: Path) -> Sheet | Unread:
+    name = storable(path.removesuffix(".gz"))
     try:
-        return Sheet(name.removesuffix(".gz"), str(file), _unpacked(file))
+        return Sheet(name, str(file), _unpacked(file))
     except (OSError, EOFError, zlib.error, gzip.BadGzipFile) as error:
         reason = getattr(error, "strerror", None) or error
         return Unread(
-            name.removesuffix(".gz"),
+            name,
             NotesError(
                 f"A page of '{source.id}' cannot be read: {reason}.",
                 where=str(file),
                 next="Check its permissions, or get it again; what was stored of it stays.",
             ),
         )
+
+
+def storable(name: str) -> str:
+    """A file's name; one that is not UTF-8 keeps its bytes as backslash escapes."""
+    return name.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
 
 
 def _unpacked(file: Path) -> bytes:

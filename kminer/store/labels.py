@@ -5,7 +5,7 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-from kminer.markup import without_links
+from kminer.markup import with_prefix, without_links
 from kminer.records import Annotation, Classification, Item, Study
 from kminer.store.reader import Row, read_rows
 
@@ -35,12 +35,21 @@ def read_items(db: sqlite3.Connection, ids: Sequence[int]) -> Iterator[Item]:
             some,
         ):
             files.setdefault(number, []).append(path)
-        rows = db.execute(f"SELECT id, type, title, text FROM changes WHERE id IN ({marks})", some)  # noqa: S608
-        found = {row[0]: row for row in rows.fetchall()}
+        rows = db.execute(
+            f"""
+            SELECT id, title, text,
+                   CASE type WHEN 'note' THEN coalesce((SELECT min(p.section) FROM note_places p
+                                                        WHERE p.change_id = id AND p.source = changes.source), '') END
+            FROM changes WHERE id IN ({marks})
+            """,  # noqa: S608
+            some,
+        )
+        found = {row[0]: row[1:] for row in rows.fetchall()}
         for number in some:
-            _, kind, title, text = found[number]
-            said = without_links(text) if kind == "note" else text
-            yield Item(str(number), title, said, tuple(files.get(number, ())))
+            title, text, section = found[number]
+            if section is not None:
+                title, text = with_prefix(section, title), without_links(text)
+            yield Item(str(number), title, text, tuple(files.get(number, ())))
 
 
 def save_classifications(

@@ -8,7 +8,7 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Iterable, Sequence
 
-from kminer.records import ToldNote
+from kminer.records import Reference, ToldNote
 from kminer.store.reader import Row, read_rows
 
 PlaceKey = tuple[str, str, str, str]
@@ -32,7 +32,8 @@ def save_notes(
             else:
                 numbers[note.key], home = known
                 if source <= home:
-                    _refresh(db, numbers[note.key], source, definition, note)
+                    _refresh(db, numbers[note.key], home, source, definition, note)
+        _save_replaced(db, numbers[note.key], note)
         _save_place(db, numbers[note.key], source, note)
     return new, numbers
 
@@ -59,16 +60,18 @@ def _insert(db: sqlite3.Connection, source: str, definition: str, note: ToldNote
     return cursor.lastrowid
 
 
-def _refresh(db: sqlite3.Connection, number: int, source: str, definition: str, note: ToldNote) -> None:
+def _refresh(
+    db: sqlite3.Connection, number: int, home: str, source: str, definition: str, note: ToldNote
+) -> None:
     before = db.execute("SELECT title, text FROM changes WHERE id = ?", (number,)).fetchone()
-    if before != (note.title, note.text):
+    if home != source or before != (note.title, note.text):
         for table in ("classifications", "labels", "votes"):
             db.execute(f"DELETE FROM {table} WHERE change_id = ?", (number,))  # noqa: S608  constants only
     db.execute(
         f"UPDATE changes SET ({', '.join(_COLUMNS)}) = ({', '.join('?' * len(_COLUMNS))}) WHERE id = ?",  # noqa: S608
         (*_row(source, definition, note), number),
     )
-    db.execute("DELETE FROM refs WHERE change_id = ?", (number,))
+    db.execute("DELETE FROM refs WHERE change_id = ? AND type <> 'replaces'", (number,))
     db.execute("DELETE FROM withheld WHERE change_id = ?", (number,))
     _save_details(db, number, note)
 
@@ -89,12 +92,21 @@ def _row(source: str, definition: str, note: ToldNote) -> tuple[object, ...]:
 
 
 def _save_details(db: sqlite3.Connection, number: int, note: ToldNote) -> None:
-    db.executemany(
-        "INSERT OR IGNORE INTO refs (change_id, type, value, target) VALUES (?, ?, ?, ?)",
-        [(number, reference.type, reference.value, reference.target) for reference in note.references],
-    )
+    _save_references(db, number, note.references)
     if note.withheld:
         db.execute("INSERT INTO withheld (change_id) VALUES (?)", (number,))
+
+
+def _save_replaced(db: sqlite3.Connection, number: int, note: ToldNote) -> None:
+    """What a note replaced is seen but once, in any of its places: it outlives what the page says later."""
+    _save_references(db, number, [reference for reference in note.references if reference.type == "replaces"])
+
+
+def _save_references(db: sqlite3.Connection, number: int, references: Iterable[Reference]) -> None:
+    db.executemany(
+        "INSERT OR IGNORE INTO refs (change_id, type, value, target) VALUES (?, ?, ?, ?)",
+        [(number, reference.type, reference.value, reference.target) for reference in references],
+    )
 
 
 def _save_place(db: sqlite3.Connection, number: int, source: str, note: ToldNote) -> None:

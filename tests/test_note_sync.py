@@ -1,0 +1,749 @@
+"""Release notes as a whole: pages come and change, are broken, cut and told by several sources; the store follows."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import os
+import random
+import shutil
+import signal
+import sqlite3
+import subprocess
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from itertools import permutations
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner, Result
+from commandline import command, without_root_powers
+from gitrepo import Entry, GitRepo, git
+from syncing import Rows, ask, check_whole
+from webserver import Reply, WebServer
+
+from kminer.cli import main
+from kminer.sources import notes as notes_module
+from kminer.sources import web
+
+Sections = Mapping[str, Sequence[str]]
+
+TAG = r"""
+[releases]
+tag = '^v?(?P<version>\d+(?:\.\d+)+)(?:-ce)?(?:-(?P<pre>(?:rc)\.?\d+))?$'
+series = '^\d+\.\d+'
+"""
+
+MEMORY = "Fix a leak of memory in `docker run --memory` [moby/moby#101](https://github.com/moby/moby/pull/101)"
+CGROUP = "Add support for cgroup v2 in rootless mode [moby/moby#102](https://github.com/moby/moby/pull/102)"
+OVERLAY = "overlay2: use the kernel's native diff where it is safe [moby/moby#103](https://github.com/moby/moby/pull/103)"
+USERNS = "Do not map the host's root into user namespaces, CVE-2021-21284"
+SECCOMP = "seccomp: allow `clone3` in the default profile"
+
+
+def sync(database: Path, *arguments: str | Path, code: int = 0, labels: bool = False) -> Result:
+    """Run `kminer sync` here and now; fails unless it ends with `code`."""
+    words = ["--db", database, "sync", *arguments, *([] if labels else ["--no-labels"])]
+    return call(*words, code=code)
+
+
+def call(*words: str | Path, code: int = 0) -> Result:
+    """Run kminer in this process; fails unless it ends with `code`."""
+    done = CliRunner().invoke(main, [str(word) for word in words])
+    if done.exception is not None and not isinstance(done.exception, SystemExit):
+        raise done.exception
+    assert done.exit_code == code, done.output
+    assert code or "error:" not in done.stderr
+    return done
+
+
+def says_nothing_new(done: Result) -> bool:
+    """Whether each row of the summary ends in these words."""
+    rows = [line for line in done.stdout.splitlines() if line.startswith("│")]
+    return bool(rows) and all("nothing new" in row for row in rows)
+
+
+def document(versions: Mapping[str, Sections | Sequence[str]], title: str = "Docker Engine release notes") -> str:
+    """A page in Markdown: headings of versions, headings of sections, bullets."""
+    lines = [f"# {title}", ""]
+    for version, sections in versions.items():
+        lines += [f"## {version}", ""]
+        for heading, notes in (sections if isinstance(sections, Mapping) else {"": sections}).items():
+            lines += [f"### {heading}", ""] if heading else []
+            lines += [*(f"- {note}" for note in notes), ""]
+    return "\n".join(lines)
+
+
+def write(folder: Path, **pages: str | bytes) -> Path:
+    """Write pages, name=content, as name.md."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, content in pages.items():
+        (folder / f"{name}.md").write_bytes(content if isinstance(content, bytes) else content.encode())
+    return folder
+
+
+def write_source(name: str, text: str) -> Path:
+    """Write a source of the user's own; `text` lacks id, title and, unless it is there, the pattern of versions."""
+    file = Path(os.environ["XDG_CONFIG_HOME"]) / "kminer" / "data" / "sources" / f"{name}.toml"
+    file.parent.mkdir(parents=True, exist_ok=True)
+    pattern = "" if "[releases]" in text else TAG
+    file.write_text(f'id = "{name}"\ntitle = "The notes {name}"\n{text}\n{pattern}', encoding="utf-8")
+    return file
+
+
+def titles(database: Path, where: str = "p.seen_until IS NULL", *parameters: object) -> set[str]:
+    """Titles of notes by a condition on their places."""
+    sql = f"SELECT DISTINCT c.title FROM changes c JOIN note_places p ON p.change_id = c.id WHERE {where}"
+    return {row[0] for row in ask(database, sql, *parameters)}
+
+
+def story(database: Path, source: str = "docker-notes") -> set[tuple[str, ...]]:
+    """(title, version as said, section, seen from, seen until, why gone) of each place of a source."""
+    rows = ask(
+        database,
+        """
+        SELECT c.title, p.said, p.section, coalesce(p.seen_from, ''), coalesce(p.seen_until, ''), p.gone
+        FROM note_places p JOIN changes c ON c.id = p.change_id WHERE p.source = ?
+        """,
+        source,
+    )
+    return set(rows)
+
+
+def keys(database: Path) -> dict[str, tuple[str, int]]:
+    """Key and number of each note by its title."""
+    return {title: (key, number) for title, key, number in ask(database, "SELECT title, key, id FROM changes")}
+
+
+def replaced(database: Path) -> set[tuple[str, str]]:
+    """(new title, old title) of notes that took the place of others."""
+    return set(
+        ask(
+            database,
+            """
+            SELECT n.title, o.title FROM refs r JOIN changes n ON n.id = r.change_id
+            JOIN changes o ON o.key = r.target WHERE r.type = 'replaces'
+            """,
+        )
+    )
+
+
+def content(database: Path) -> dict[str, Rows]:
+    """All that the store holds of notes, by key: no row ids, no times of syncing, no places on this machine."""
+    return {name: sorted(ask(database, sql), key=repr) for name, sql in _CONTENT.items()}
+
+
+_CONTENT = {
+    "sources": "SELECT id, kind, project, title, definition, commits, newest FROM sources",
+    "refs read": "SELECT * FROM source_refs",
+    "changes": """
+        SELECT source, type, key, date, title, text, author, author_email, author_date, committer_date, matched_by,
+               first_rc, first_final, reachable, definition FROM changes
+    """,
+    "refs": "SELECT c.key, r.type, r.value, r.target FROM refs r JOIN changes c ON c.id = r.change_id",
+    "places": """
+        SELECT c.key, p.source, p.place, p.said, p.version, p.upstream, p.section, p.form, p.sign, p.date, p.line,
+               p.seen_from, p.seen_until, p.gone FROM note_places p JOIN changes c ON c.id = p.change_id
+    """,
+    "releases": "SELECT source, tag, version, kind, series, position, date FROM releases",
+    "ties": """
+        SELECT n.key, c.key, t.tied_by, t.score, t.evidence
+        FROM ties t JOIN changes n ON n.id = t.note_id JOIN changes c ON c.id = t.change_id
+    """,
+    "mentions": """
+        SELECT c.key, m.feature, m.mentioned_by, m.evidence
+        FROM feature_mentions m JOIN changes c ON c.id = m.change_id
+    """,
+    "withheld": "SELECT c.key FROM withheld w JOIN changes c ON c.id = w.change_id",
+}
+
+
+@pytest.fixture
+def day(monkeypatch: pytest.MonkeyPatch) -> Callable[[str], None]:
+    """Sets the day on which syncs take place from then on."""
+
+    def set_day(today: str) -> None:
+        monkeypatch.setattr(notes_module, "_now", lambda: f"{today}T12:00:00Z")
+
+    set_day("2024-01-01")
+    return set_day
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """Two pages of Docker's notes."""
+    return write(
+        tmp_path / "pages",
+        **{
+            "27": document(
+                {
+                    "27.0.3 (2024-07-01)": {"Bug fixes": [MEMORY, OVERLAY]},
+                    "27.0.2 (2024-06-26)": {"New": [CGROUP], "Security": [USERNS]},
+                }
+            ),
+            "26": document({"26.1.0 (2024-04-22)": {"Bug fixes": [SECCOMP]}}),
+        },
+    )
+
+
+@pytest.fixture
+def server() -> Iterator[WebServer]:
+    with WebServer() as running:
+        yield running
+
+
+# --- a folder of pages
+
+
+def test_a_folder_of_pages(folder: Path, database: Path) -> None:
+    """Each bullet is a note with its version, day, section and place; each version is a release."""
+    sync(database, "docker-notes", "--from", folder)
+    found = ask(database, "SELECT title, version, date, section, place, line, seen_from, gone FROM notes ORDER BY line")
+    assert set(found) == {
+        ("seccomp: allow clone3 in the default profile", "26.1.0", "2024-04-22", "Bug fixes", "26.md", 7, None, ""),
+        ("Fix a leak of memory in docker run --memory", "27.0.3", "2024-07-01", "Bug fixes", "27.md", 7, None, ""),
+        ("overlay2: use the kernel's native diff where it is safe", "27.0.3", "2024-07-01", "Bug fixes", "27.md", 8,
+         None, ""),
+        ("Add support for cgroup v2 in rootless mode", "27.0.2", "2024-06-26", "New", "27.md", 14, None, ""),
+        ("Do not map the host's root into user namespaces, CVE-2021-21284", "27.0.2", "2024-06-26", "Security",
+         "27.md", 18, None, ""),
+    }  # fmt: skip
+    releases = ask(database, "SELECT tag, version, kind, series, date FROM releases ORDER BY position")
+    assert releases == [
+        ("26.1.0", "26.1.0", "final", "26.1", "2024-04-22T00:00:00Z"),
+        ("27.0.2", "27.0.2", "final", "27", "2024-06-26T00:00:00Z"),
+        ("27.0.3", "27.0.3", "final", "27", "2024-07-01T00:00:00Z"),
+    ]
+    assert set(ask(database, "SELECT type, value FROM refs")) == {
+        ("pull-request", "moby/moby#101"), ("pull-request", "moby/moby#102"), ("pull-request", "moby/moby#103"),
+        ("cve", "CVE-2021-21284"),
+    }  # fmt: skip
+    firsts = ask(database, "SELECT first_final, date, type, matched_by FROM changes WHERE title LIKE 'Add support%'")
+    assert firsts == [("27.0.2", "2024-06-26T00:00:00Z", "note", "all")]
+    check_whole(database)
+
+
+def test_a_second_sync_writes_nothing(folder: Path, database: Path) -> None:
+    """Where no page has changed, a sync says so, and does not even touch the day of the last one."""
+    sync(database, "docker-notes", "--from", folder)
+    with sqlite3.connect(database) as db:
+        db.execute("UPDATE sources SET synced_at = '2000-01-01T00:00:00Z'")
+    before = content(database)
+    for arguments in (["--from", str(folder)], []):
+        assert says_nothing_new(sync(database, "docker-notes", *arguments))
+    assert content(database) == before
+    assert ask(database, "SELECT synced_at FROM sources") == [("2000-01-01T00:00:00Z",)]
+
+
+def test_an_edited_note(folder: Path, database: Path, day: Callable[[str], None]) -> None:
+    """A note that came in the place of another names it; the old one stays, with the day and the reason."""
+    sync(database, "docker-notes", "--from", folder, labels=True)
+    before, labels = keys(database), ask(database, "SELECT * FROM classifications ORDER BY change_id")
+    day("2024-02-02")
+    page = (folder / "27.md").read_text()
+    write(folder, **{"27": page.replace("in rootless mode", "in rootless mode, without systemd")})
+    sync(database, "docker-notes")
+    old, new = "Add support for cgroup v2 in rootless mode", "Add support for cgroup v2 in rootless mode, without systemd"
+    assert {row for row in story(database) if row[0] in (old, new)} == {
+        (old, "27.0.2", "New", "", "2024-02-02", "edited"), (new, "27.0.2", "New", "2024-02-02", "", ""),
+    }  # fmt: skip
+    assert replaced(database) == {(new, old)}
+    after = keys(database)
+    assert {title: after[title] for title in before} == before, "keys and numbers stay"
+    assert ask(database, "SELECT * FROM classifications ORDER BY change_id") == labels, "what stayed keeps its labels"
+    sync(database, "docker-notes", labels=True)
+    assert len(ask(database, "SELECT * FROM classifications")) == len(labels) + 1
+
+
+def test_a_note_keeps_what_it_replaced(folder: Path, database: Path, day: Callable[[str], None]) -> None:
+    """That a note replaced another is known for good: other changes to its page, and --full, do not undo it."""
+    sync(database, "docker-notes", "--from", folder)
+    page = (folder / "27.md").read_text().replace("a leak of memory", "a large leak of memory")
+    write(folder, **{"27": page})
+    sync(database, "docker-notes")
+    told = replaced(database)
+    assert told == {("Fix a large leak of memory in docker run --memory", "Fix a leak of memory in docker run --memory")}
+    day("2024-03-03")
+    write(folder, **{"27": page.replace(USERNS, f"{USERNS}\n- {SECCOMP}")})
+    sync(database, "docker-notes")
+    assert replaced(database) == told
+    sync(database, "docker-notes", "--full")
+    assert replaced(database) == told
+
+
+def test_a_dropped_a_moved_and_a_returned_note(folder: Path, database: Path, day: Callable[[str], None]) -> None:
+    """A note that is told no more is `dropped`, in another section `moved`; one that returns stands again."""
+    page = (folder / "27.md").read_text()
+    sync(database, "docker-notes", "--from", folder)
+    day("2024-02-02")
+    write(folder, **{"27": page.replace(f"- {OVERLAY}\n", "").replace("### Security", "### Other")})
+    sync(database, "docker-notes")
+    overlay = "overlay2: use the kernel's native diff where it is safe"
+    assert {row[2:] for row in story(database) if row[0] == overlay} == {("Bug fixes", "", "2024-02-02", "dropped")}
+    assert {row[2:] for row in story(database) if row[0].startswith("Do not map")} == {
+        ("Security", "", "2024-02-02", "moved"), ("Other", "2024-02-02", "", ""),
+    }  # fmt: skip
+    assert replaced(database) == set()
+    day("2024-03-03")
+    write(folder, **{"27": page})
+    sync(database, "docker-notes")
+    assert {row[2:] for row in story(database) if row[0] == overlay} == {("Bug fixes", "2024-03-03", "", "")}
+    assert titles(database) == {row[0] for row in story(database)}
+
+
+def test_a_note_under_another_version(folder: Path, database: Path) -> None:
+    """The same words about another version are another note."""
+    sync(database, "docker-notes", "--from", folder)
+    page = (folder / "27.md").read_text().replace("27.0.2", "27.0.1")
+    write(folder, **{"27": page})
+    sync(database, "docker-notes")
+    rows = ask(database, "SELECT version, gone FROM notes WHERE title LIKE 'Add support%' ORDER BY version")
+    assert rows == [("27.0.1", ""), ("27.0.2", "dropped")]
+
+
+def test_a_page_that_is_gone_and_a_new_one(folder: Path, database: Path, day: Callable[[str], None]) -> None:
+    """Notes of a page that was removed end with it; those of a new page begin on the day they were first read."""
+    sync(database, "docker-notes", "--from", folder)
+    (folder / "26.md").unlink()
+    write(folder, **{"28": document({"28.0.0 (2025-02-20)": ["Something new"]})})
+    day("2024-02-02")
+    sync(database, "docker-notes")
+    assert {row for row in story(database) if row[1] in ("26.1.0", "28.0.0")} == {
+        ("seccomp: allow clone3 in the default profile", "26.1.0", "Bug fixes", "", "2024-02-02", "page removed"),
+        ("Something new", "28.0.0", "", "2024-02-02", "", ""),
+    }  # fmt: skip
+    assert says_nothing_new(sync(database, "docker-notes"))
+
+
+def test_a_page_under_another_name(folder: Path, database: Path, day: Callable[[str], None]) -> None:
+    """A page that was renamed still tells its notes: they have moved."""
+    sync(database, "docker-notes", "--from", folder)
+    before = keys(database)
+    day("2024-02-02")
+    (folder / "26.md").rename(folder / "26.1.md")
+    sync(database, "docker-notes")
+    assert {row[3:] for row in story(database) if row[1] == "26.1.0"} == {
+        ("", "2024-02-02", "moved"), ("2024-02-02", "", ""),
+    }  # fmt: skip
+    assert keys(database) == before
+
+
+def test_full_removes_what_another_way_of_reading_had_found(folder: Path, database: Path) -> None:
+    """--full takes pages as they are now: what they do not tell leaves no trace, what stays keeps its number."""
+    sync(database, "docker-notes", "--from", folder)
+    before = keys(database)
+    write(folder, **{"27": (folder / "27.md").read_text().replace(f"- {OVERLAY}\n", "")})
+    sync(database, "docker-notes", "--full")
+    after = keys(database)
+    assert before.keys() - after.keys() == {"overlay2: use the kernel's native diff where it is safe"}
+    assert {title: before[title] for title in after} == after
+    assert all(not gone for *_, gone in story(database))
+
+
+def test_names_that_are_no_utf8(folder: Path, database: Path) -> None:
+    """A page whose file name is in another encoding is read like any other."""
+    Path(os.fsdecode(os.fsencode(folder) + b"/caf\xe9.md")).write_text(document({"25.0.0": ["A note of old"]}))
+    sync(database, "docker-notes", "--from", folder)
+    assert "A note of old" in titles(database)
+    assert says_nothing_new(sync(database, "docker-notes"))
+
+
+# --- pages that are broken
+
+
+def broken_gzip() -> bytes:
+    whole = gzip.compress(random.Random(1).randbytes(4000))
+    return whole[: len(whole) // 2]
+
+
+BROKEN: dict[str, tuple[str, bytes, str]] = {
+    "a web page": ("27.md", b"<!DOCTYPE html><html><body>Sign in</body></html>", "HTML"),
+    "latin-1": ("27.md", "## 27.0.3\n\n- Größe\n".encode("latin-1"), "not UTF-8"),
+    "binary": ("27.md", b"## 27.0.3\n\0\1\2", "binary"),
+    "no versions": ("27.md", b"Nothing to see here.\n", "names no version"),
+    "half a gzip": ("27.md.gz", broken_gzip(), "cannot be read"),
+    "no gzip": ("27.md.gz", b"## 27.0.3\n\n- plain\n", "cannot be read"),
+}
+
+
+@pytest.mark.parametrize("how", BROKEN)
+def test_a_broken_page_among_good_ones(folder: Path, database: Path, tmp_path: Path, how: str) -> None:
+    """It is named with source, page, reason and what to do; the rest is stored, and what was stored of it stays."""
+    name, damage, reason = BROKEN[how]
+    if name.endswith(".gz"):
+        good = (folder / "27.md").read_bytes()
+        (folder / "27.md").unlink()
+        (folder / name).write_bytes(gzip.compress(good))
+    source = write_source("own", 'kind = "markdown"\nproject = "docker"\nrepository = "moby/moby"')
+    others = write(tmp_path / "others", moby=document({"1.0": ["A note of another source"]}))
+    arguments = ("own", "docker-notes", "--from", f"own={folder}", "--from", f"docker-notes={others}")
+    sync(database, *arguments)
+    before = titles(database)
+    (folder / name).write_bytes(damage)
+    write(folder, **{"26": document({"26.1.0": {"Bug fixes": [SECCOMP, "A new good note"]}})})
+    write(others, moby=document({"1.0": ["A note of another source", "One more"]}))
+    for _ in range(2):
+        done = sync(database, *arguments, code=1)
+        for part in ("error: ", "own", "27.md", reason, "where:", "next:"):
+            assert part in done.stderr, (part, done.stderr)
+        assert titles(database) == before | {"A new good note", "One more"}
+        assert {row[5] for row in story(database, "own")} == {""}
+    fresh = database.with_name("fresh.db")
+    sync(fresh, *arguments, code=1)
+    assert titles(fresh) == {"seccomp: allow clone3 in the default profile", "A new good note", "One more",
+                             "A note of another source"}  # fmt: skip
+    assert source.exists()
+    check_whole(database)
+
+
+def test_a_broken_page_is_taken_up_again_when_it_is_mended(folder: Path, database: Path) -> None:
+    """After the page is whole again nothing reminds of it."""
+    page = (folder / "27.md").read_text()
+    write(folder, **{"27": "<html>"})
+    sync(database, "docker-notes", "--from", folder, code=1)
+    write(folder, **{"27": page})
+    sync(database, "docker-notes")
+    fresh = database.with_name("fresh.db")
+    sync(fresh, "docker-notes", "--from", folder)
+    assert titles(database) == titles(fresh)
+    assert says_nothing_new(sync(database, "docker-notes"))
+
+
+def test_only_broken_pages(folder: Path, database: Path) -> None:
+    """A source of which nothing can be read is not taken for synced, and its stored notes stay."""
+    for page in folder.iterdir():
+        page.rename(folder.parent / page.name)
+        page.write_bytes(b"<html>")
+    sync(database, "docker-notes", "--from", folder, code=1)
+    assert ask(database, "SELECT count(*) FROM sources") == [(0,)]
+    for page in folder.iterdir():
+        (folder.parent / page.name).rename(page)
+    sync(database, "docker-notes", "--from", folder)
+    before = content(database)
+    for page in folder.iterdir():
+        page.write_bytes(b"<html>")
+    for options in ([], ["--full"]):
+        sync(database, "docker-notes", *options, code=1)
+        assert [content(database)[name] for name in ("changes", "places", "refs")] == [
+            before[name] for name in ("changes", "places", "refs")
+        ]
+
+
+@pytest.mark.parametrize("alone", [False, True])
+def test_a_page_that_was_cut_short(database: Path, tmp_path: Path, alone: bool) -> None:
+    """A page that lost more than half of its notes is refused until --full says that this is right."""
+    notes = [f"Note {n} of {n} thousand" for n in range(20)]
+    folder = write(tmp_path / "pages", **{"27": document({"27.0.3": notes})})
+    if not alone:
+        write(folder, **{"26": document({"26.0.0": ["A note of another page"]})})
+    place = folder / "27.md" if alone else folder
+    sync(database, "docker-notes", "--from", place)
+    before = content(database)
+    write(folder, **{"27": document({"27.0.3": notes[:9]})})
+    for _ in range(2):
+        done = sync(database, "docker-notes", code=1)
+        assert "27.md" in done.stderr and "9 notes where it had 20" in done.stderr and "--full" in done.stderr
+        assert [content(database)[name] for name in ("changes", "places")] == [before["changes"], before["places"]]
+    sync(database, "docker-notes", "--full")
+    assert titles(database, "place = '27.md'") == set(notes[:9])
+    write(folder, **{"27": document({"27.0.3": notes[:2]})})
+    sync(database, "docker-notes")
+    assert titles(database, "place = '27.md' AND seen_until IS NULL") == set(notes[:2]), "few notes may all go"
+
+
+# --- pages in a git history
+
+OLD, NEW, NEWEST = "engine/release-notes", "content/engine/release-notes", "content/manuals/engine/release-notes"
+JULY = 1_719_835_200
+"""Noon of 2024-07-01, UTC."""
+
+
+def on(day: int) -> int:
+    """The time of a commit: noon of that day of July 2024."""
+    return JULY + (day - 1) * 86_400
+
+
+def move(repo: GitRepo, old: str, new: str, pages: Mapping[str, str], when: int) -> None:
+    repo.commit({f"{old}/{name}": None for name in pages} | {f"{new}/{name}": text for name, text in pages.items()},
+                "Move the notes\n", when=when)  # fmt: skip
+
+
+@pytest.fixture
+def manual(repo: GitRepo) -> GitRepo:
+    """Docker's manual: its notes change on nearly every day of July 2024, and their folder moves."""
+    first = document({"27.0.2 (2024-06-26)": {"New": [CGROUP], "Bug fixes": [MEMORY, OVERLAY]}})
+    old = document({"26.1.0 (2024-04-22)": {"Bug fixes": [SECCOMP]}})
+    repo.commit({"README.md": "# The manual\n"}, "Begin\n", when=on(1))
+    repo.commit({f"{OLD}/27.md": first, f"{OLD}/26.md": old}, "Add notes\n", when=on(2))
+    repo.commit({f"{OLD}/27.md": (first := first.replace("a leak", "a large leak"))}, "Edit\n", when=on(3))
+    move(repo, OLD, NEW, {"27.md": first, "26.md": old}, on(4))
+    repo.commit({f"{NEW}/27.md": "<html>\n"}, "Spoil it\n", when=on(5))
+    repo.commit({f"{NEW}/27.md": (first := first.replace(f"- {OVERLAY}\n", ""))}, "Drop one\n", when=on(6))
+    repo.commit({f"{NEW}/27.md": (first := first.replace("### New", "### Rootless"))}, "Move one\n", when=on(7))
+    repo.commit({f"{NEW}/26.md": None}, "Remove a page\n", when=on(8))
+    head = repo.head() or ""
+    side = repo.commit({f"{NEW}/27.md": first + f"- {USERNS}\n"}, "On a branch\n", [head], "side", when=on(9))
+    repo.commit({"README.md": "# The manual of Docker\n"}, "Elsewhere\n", when=on(10))
+    merged = repo.commit({f"{NEW}/27.md": first + f"- {USERNS}\n"}, "Merge side\n", [repo.head() or "", side], when=on(11))
+    assert repo.head() == merged
+    return repo
+
+
+STORY = {
+    ("Add support for cgroup v2 in rootless mode", "27.0.2", "New", "2024-07-02", "2024-07-07", "moved"),
+    ("Add support for cgroup v2 in rootless mode", "27.0.2", "Rootless", "2024-07-07", "", ""),
+    ("Fix a leak of memory in docker run --memory", "27.0.2", "Bug fixes", "2024-07-02", "2024-07-03", "edited"),
+    ("Fix a large leak of memory in docker run --memory", "27.0.2", "Bug fixes", "2024-07-03", "", ""),
+    ("overlay2: use the kernel's native diff where it is safe", "27.0.2", "Bug fixes", "2024-07-02", "2024-07-06",
+     "dropped"),
+    ("seccomp: allow clone3 in the default profile", "26.1.0", "Bug fixes", "2024-07-02", "2024-07-08", "page removed"),
+    ("Do not map the host's root into user namespaces, CVE-2021-21284", "27.0.2", "Bug fixes", "2024-07-11", "", ""),
+}  # fmt: skip
+
+
+def test_a_history_of_pages(manual: GitRepo, database: Path) -> None:
+    """Notes come and go on the days of the main line's commits, whatever folder their page is in."""
+    sync(database, "docker-notes", "--from", manual.path)
+    assert story(database) == STORY
+    assert replaced(database) == {
+        ("Fix a large leak of memory in docker run --memory", "Fix a leak of memory in docker run --memory")
+    }
+    assert {row[0] for row in ask(database, "SELECT DISTINCT place FROM note_places")} == {"26.md", "27.md"}
+    check_whole(database)
+    before = content(database)
+    assert says_nothing_new(sync(database, "docker-notes"))
+    sync(database, "docker-notes", "--full")
+    assert content(database) == before
+
+
+def test_new_commits_equal_a_fresh_sync(manual: GitRepo, database: Path) -> None:
+    """After new commits the store holds what one sync of all of them gives, and what stays keeps its number."""
+    sync(database, "docker-notes", "--from", manual.path)
+    page = manual.git("show", f"main:{NEW}/27.md")
+    steps = [
+        {f"{NEW}/27.md": (page := page.replace("rootless mode", "rootless mode, without systemd"))},
+        {"README.md": "# Once more\n"},
+        {f"{NEW}/27.md": None, f"{NEWEST}/27.md": page, f"{NEWEST}/28.md": document({"28.0.0 (2025-02-20)": ["New one"]})},
+        {f"{NEWEST}/27.md": page + f"- {OVERLAY}\n"},
+        {f"{NEWEST}/27.md": "no version at all\n"},
+        {f"{NEWEST}/27.md": None, f"{NEWEST}/28.md": None},
+    ]
+    for number, changes in enumerate(steps):
+        manual.commit(changes, f"Step {number}\n", when=on(12 + number))
+        before = keys(database)
+        sync(database, "docker-notes", code=int("no version" in str(changes)))
+        fresh = database.with_name(f"fresh{number}.db")
+        sync(fresh, "docker-notes", "--from", manual.path, code=int("no version" in str(changes)))
+        assert content(database) == content(fresh), number
+        after = keys(database)
+        assert {title: after[title] for title in before} == before
+    assert {row[5] for row in story(database) if row[1] == "28.0.0"} == {"page removed"}
+    assert titles(database) == set()
+
+
+def test_a_page_whose_newest_revision_is_broken(manual: GitRepo, database: Path) -> None:
+    """It is told at each sync, until it is mended; what its last good revision said stays."""
+    page = manual.git("show", f"main:{NEW}/27.md")
+    manual.commit({f"{NEW}/27.md": "<html>\n"}, "Spoil it again\n", when=on(12))
+    for _ in range(2):
+        done = sync(database, "docker-notes", "--from", manual.path, code=1)
+        for part in ("error: ", "docker-notes", "27.md", "HTML", "next:"):
+            assert part in done.stderr, done.stderr
+        assert story(database) == STORY
+    manual.commit({f"{NEW}/27.md": page}, "Mend it\n", when=on(13))
+    sync(database, "docker-notes")
+    assert story(database) == STORY
+    assert says_nothing_new(sync(database, "docker-notes"))
+
+
+def test_a_repository_without_these_pages(repo: GitRepo, database: Path) -> None:
+    """It is refused with its path and the names of the pages."""
+    repo.commit({"README.md": "# Something else\n"})
+    done = sync(database, "docker-notes", "--from", repo.path, code=1)
+    for part in ("There are no pages of 'docker-notes'", repo.path, "release-notes/*.md", "next:"):
+        assert str(part) in done.stderr
+    assert ask(database, "SELECT count(*) FROM sources") == [(0,)]
+
+
+def test_a_repository_without_commits(repo: GitRepo, database: Path) -> None:
+    """An empty repository is refused."""
+    done = sync(database, "docker-notes", "--from", repo.path, code=1)
+    assert "empty" in done.stderr and str(repo.path) in done.stderr
+
+
+def test_a_folder_where_a_page_should_be(repo: GitRepo, database: Path) -> None:
+    """A folder, a submodule or a link in the place of a page is no page, whenever that was."""
+    page = document({"1.0.0 (2014-06-09)": [SECCOMP]})
+    first = repo.commit({"CHANGELOG.md/part.md": page}, when=on(1))
+    repo.commit({"CHANGELOG.md": page}, when=on(2))
+    repo.commit({"CHANGELOG.md": Entry(first, 0o160000)}, when=on(3))
+    repo.commit({"CHANGELOG.md": page}, when=on(4))
+    sync(database, "docker-notes-moby", "--from", repo.path)
+    rows = story(database, "docker-notes-moby")
+    assert {row[3:] for row in rows} == {("2024-07-02", "", "")}
+
+
+def test_file_names_in_a_history_that_are_no_utf8(repo: GitRepo, database: Path) -> None:
+    """A page whose name is in another encoding is read like any other."""
+    repo.commit({f"{OLD}/{os.fsdecode(b'caf' + bytes([0xE9]))}.md": document({"1.0.0": [SECCOMP]})})
+    sync(database, "docker-notes", "--from", repo.path)
+    assert titles(database) == {"seccomp: allow clone3 in the default profile"}
+
+
+@pytest.fixture
+def branches(repo: GitRepo) -> GitRepo:
+    """docker-ce: a branch a release line, each with the whole CHANGELOG of before, and a master that is not read."""
+    base = document({"17.06.0-ce (2017-06-28)": {"Runtime": [MEMORY]}}, "Changelog")
+    root = repo.commit({"CHANGELOG.md": base}, "Begin\n", branch="17.06", when=on(1))
+    later = base.replace("## 17.06.0", f"## 17.06.1-ce (2017-08-15)\n\n- {SECCOMP}\n\n## 17.06.0")
+    repo.commit({"CHANGELOG.md": later}, "A fix\n", branch="17.06", when=on(3))
+    top = document({"17.07.0-ce (2017-08-29)": [OVERLAY], "17.06.0-ce (2017-06-28)": {"Runtime": [MEMORY]}}, "Changelog")
+    repo.commit({"CHANGELOG.md": top}, "A feature\n", [root], "17.07", when=on(2))
+    repo.commit({"CHANGELOG.md": top.replace(MEMORY, USERNS)}, "Drop\n", [root], "master", when=on(4))
+    return repo
+
+
+def test_branches(branches: GitRepo, database: Path) -> None:
+    """The branches that the source names are read, each with its own days; a note of several is one note."""
+    sync(database, "docker-notes-ce", "--from", branches.path)
+    rows = ask(database, "SELECT title, place, said, version, seen_from, gone FROM notes")
+    assert set(rows) == {
+        ("Fix a leak of memory in docker run --memory", "17.06:CHANGELOG.md", "17.06.0-ce", "17.06.0", "2024-07-01", ""),
+        ("Fix a leak of memory in docker run --memory", "17.07:CHANGELOG.md", "17.06.0-ce", "17.06.0", "2024-07-01", ""),
+        ("seccomp: allow clone3 in the default profile", "17.06:CHANGELOG.md", "17.06.1-ce", "17.06.1", "2024-07-03", ""),
+        ("overlay2: use the kernel's native diff where it is safe", "17.07:CHANGELOG.md", "17.07.0-ce", "17.07.0",
+         "2024-07-02", ""),
+    }  # fmt: skip
+    assert ask(database, "SELECT count(*) FROM changes") == [(3,)]
+    before = ask(database, "SELECT id, key FROM changes ORDER BY id")
+    page = branches.git("show", "17.07:CHANGELOG.md")
+    branches.commit({"CHANGELOG.md": page.replace("native diff", "own diff")}, "Edit\n", branch="18.09", when=on(5),
+                    parents=[branches.head("17.07") or ""])  # fmt: skip
+    sync(database, "docker-notes-ce")
+    fresh = database.with_name("fresh.db")
+    sync(fresh, "docker-notes-ce", "--from", branches.path)
+    assert content(database) == content(fresh)
+    assert ask(database, "SELECT id, key FROM changes ORDER BY id")[:3] == before
+    branches.ref("refs/heads/18.09", None)
+    sync(database, "docker-notes-ce")
+    assert ask(database, "SELECT id, key FROM changes ORDER BY id") == before
+
+
+def test_no_such_branches(repo: GitRepo, database: Path) -> None:
+    """A repository without the branches is refused with their names."""
+    repo.commit({"CHANGELOG.md": document({"17.06.0-ce": [MEMORY]})})
+    done = sync(database, "docker-notes-ce", "--from", repo.path, code=1)
+    assert "none of the branches" in done.stderr and "[0-9][0-9].[0-9][0-9]" in done.stderr
+
+
+def test_a_clone_of_ones_own_without_file_contents(manual: GitRepo, database: Path, home: Path) -> None:
+    """kminer's own clone holds no contents but those of the pages' revisions, and is fetched into at each sync."""
+    manual.git("config", "uploadpack.allowFilter", "true")
+    manual.git("config", "uploadpack.allowAnySHA1InWant", "true")
+    manual.commit({"large.bin": "a large file\n" * 1000}, "Something large\n", when=on(11))
+    files = ", ".join(f'"{folder}/*.md"' for folder in (NEWEST, NEW, OLD))
+    write_source(
+        "own", f'kind = "markdown"\nproject = "docker"\nrepository = "moby/moby"\nfiles = [{files}]\n'
+        f'clone = ["file://{manual.path}"]',
+    )  # fmt: skip
+    done = sync(database, "own")
+    assert "Cloning file://" in done.stderr and "Fetching 5 revisions of pages" in done.stderr
+    assert story(database, "own") == STORY
+    clone = home / "xdg_cache_home" / "kminer" / "clones" / "own.git"
+    large = manual.git("rev-parse", "main:large.bin").strip()
+    there = git("--git-dir", str(clone), "cat-file", "--batch-all-objects", "--batch-check=%(objectname) %(objecttype)")
+    assert large not in there and there.count("blob") == 5
+    assert says_nothing_new(sync(database, "own"))
+    page = manual.git("show", f"main:{NEW}/27.md")
+    manual.commit({f"{NEW}/27.md": page.replace("large leak", "huge leak")}, "Edit\n", when=on(12))
+    sync(database, "own")
+    assert "Fix a huge leak of memory in docker run --memory" in titles(database)
+    fresh = database.with_name("fresh.db")
+    sync(fresh, "own", "--from", manual.path)
+    assert content(database) == content(fresh)
+
+
+def test_a_clone_of_ones_own_behind_a_link(
+    manual: GitRepo, database: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A cache folder that is a link elsewhere is kminer's own all the same: new commits are fetched."""
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "link").symlink_to(tmp_path / "elsewhere")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "link"))
+    write_source(
+        "own", f'kind = "markdown"\nproject = "docker"\nfiles = ["{NEW}/*.md"]\nclone = ["file://{manual.path}"]'
+    )
+    sync(database, "own")
+    manual.commit({f"{NEW}/28.md": document({"28.0.0": ["New one"]})}, "New\n", when=on(12))
+    sync(database, "own")
+    assert "New one" in titles(database)
+
+
+# --- one note, several sources
+
+
+def tell_by_three(tmp_path: Path) -> dict[str, Path]:
+    """The same notes of 17.06.0, told by Docker's manual, moby's CHANGELOG and docker-ce's, each in its own way."""
+    docs = write(
+        tmp_path / "docs", **{"17.06": document({"17.06.0-ce (2017-06-28)": {"Runtime": [MEMORY, CGROUP, USERNS]}})}
+    )
+    moby, ce = GitRepo(tmp_path / "moby.git"), GitRepo(tmp_path / "ce.git")
+    plain = [
+        MEMORY.replace("`", "").replace("[moby/moby#101](https://github.com/moby/moby/pull/101)", "[#101](https://github.com/docker/docker/pull/101)"),
+        CGROUP.replace("[moby/moby#102](https://github.com/moby/moby/pull/102)", "#102"),
+    ]
+    moby.commit({"CHANGELOG.md": document({"17.06.0 (2017-06-27)": {"Core": [plain[0], OVERLAY]}})}, when=on(1))
+    ce.commit(
+        {"CHANGELOG.md": document({"17.06.0-ce (2017-06-28)": {"Runtime": [*plain, OVERLAY]}})}, branch="17.06", when=on(2)
+    )
+    return {"docker-notes": docs, "docker-notes-moby": moby.path, "docker-notes-ce": ce.path}
+
+
+@pytest.mark.parametrize("order", permutations(("docker-notes", "docker-notes-moby", "docker-notes-ce")))
+def test_one_note_in_three_sources(tmp_path: Path, database: Path, order: Sequence[str]) -> None:
+    """It is one change with three places, which is the first source's; the order of syncing does not matter."""
+    where = tell_by_three(tmp_path)
+    for name in order:
+        sync(database, name, "--from", where[name])
+    rows = ask(
+        database,
+        """
+        SELECT c.source, c.text, c.date, c.first_final, group_concat(p.source || ' ' || p.said)
+        FROM changes c JOIN note_places p ON p.change_id = c.id WHERE c.title LIKE 'Fix a leak%' GROUP BY c.id
+        """,
+    )
+    assert rows == [
+        ("docker-notes", MEMORY, "2017-06-28T00:00:00Z", "17.06.0-ce",
+         "docker-notes 17.06.0-ce,docker-notes-ce 17.06.0-ce,docker-notes-moby 17.06.0")
+    ]  # fmt: skip
+    assert dict(ask(database, "SELECT source, count(*) FROM changes GROUP BY source")) == {
+        "docker-notes": 3, "docker-notes-ce": 1,
+    }  # fmt: skip
+    usual = database.with_name("usual.db")
+    sync(usual, *where, *(word for name, path in where.items() for word in ("--from", f"{name}={path}")))
+    assert content(database) == content(usual)
+    for name in order:
+        sync(database, name, "--full")
+    assert content(database) == content(usual)
+    check_whole(database)
+
+
+def test_a_source_that_lets_go_of_a_note(tmp_path: Path, database: Path) -> None:
+    """When one source tells a note no more, the others still do; read anew, the note is theirs, in their words."""
+    where = tell_by_three(tmp_path)
+    sync(database, *where, *(word for name, path in where.items() for word in ("--from", f"{name}={path}")))
+    before = keys(database)
+    write(where["docker-notes"], **{"17.06": document({"17.06.0-ce (2017-06-28)": {"Runtime": [CGROUP, USERNS]}})})
+    sync(database, "docker-notes")
+    rows = ask(database, "SELECT source, gone FROM notes WHERE title LIKE 'Fix a leak%' ORDER BY source")
+    assert rows == [("docker-notes", "dropped"), ("docker-notes-ce", ""), ("docker-notes-moby", "")]
+    sync(database, "docker-notes", "--full")
+    found = ask(database, "SELECT source, first_final FROM changes WHERE title LIKE 'Fix a leak%'")
+    assert found == [("docker-notes-ce", "17.06.0-ce")], "it has been handed over"
+    sync(database, "docker-notes-ce", "docker-notes-moby")
+    fresh = database.with_name("fresh.db")
+    sync(fresh, *where, *(word for name, path in where.items() for word in ("--from", f"{name}={path}")))
+    assert content(database) == content(fresh)
+    assert keys(database) == before
+    assert says_nothing_new(sync(database, *where))
