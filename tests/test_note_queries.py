@@ -207,9 +207,10 @@ def test_version_that_was_announced_under_another_number_is_found_by_both(store:
     rows = [("6.0", "memcg: account less"), ("6.0-rc1", "memcg: account more")]
     for said in ("5.20", "6.0%"):
         assert sorted(only(store.ask("notes", project="linux", version=said), "version title")) == rows
-        assert sorted(
-            row["version"] for row in store.ask("notes-by-mechanism", project="linux", version=said)
-        ) == ["6.0", "6.0-rc1"]
+        assert sorted(row["version"] for row in store.ask("notes-by-mechanism", project="linux", version=said)) == [
+            "6.0",
+            "6.0-rc1",
+        ]
         untold = store.ask("notes-without-commit", project="linux", version=said)
         assert sorted(only(untold, "version title")) == rows
         assert {row["reason"] for row in untold} == {"no history of the project is in the store"}
