@@ -7,7 +7,6 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta, timezone
 from hashlib import sha1
 
-
 HISTORIES = ("git", "demo")
 """Kinds of source that are histories of code, with tracked paths; all others are release notes."""
 
@@ -71,9 +70,9 @@ class Reference:
     """A typed pointer inside a change's text.
 
     `type` is fixes, reverts, backport-of, link, message-id, closes, pull-request, issue, cve or stable; in release
-    notes also commit, tip (the last commit of a pull request), advisory (GHSA-...), debian-bug, part-of (the note it stands below) and replaces (the note
-    it was before it was edited). `value` is what the text says; `target` is the full id of the change it means,
-    where it is known.
+    notes also commit, tip (the last commit of a pull request), advisory (GHSA-...), debian-bug, part-of (the note it
+    stands below) and replaces (the note it was before it was edited). `value` is what the text says; `target` is the
+    full id of the change it means, where it is known.
     """
 
     type: str

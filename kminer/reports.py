@@ -169,6 +169,7 @@ class _Report:
     db: sqlite3.Connection
     pictures: Pictures
     known: dict[tuple[str, tuple[tuple[str, str | int], ...]], Result] = field(default_factory=dict)
+    sources: Mapping[str, Source] = field(default_factory=catalogue.load_sources)
 
     def functions(self) -> dict[str, object]:
         """Functions of a template, and one table, by name."""
@@ -185,7 +186,7 @@ class _Report:
             "in_short": in_short,
             "missing": missing,
             "note_sources": self.note_sources,
-            "homepage": homepage,
+            "homepage": self.homepage,
             "evidence_names": _EVIDENCE,
             "group_names": {part.key: part.name for part in GROUPS.values()},
             "span": self.span,
@@ -261,12 +262,17 @@ class _Report:
         if found := _find(noted.rows, name):
             kind = "rc" if "-" in str(found["version"]) else "final"
             return found | {"source": None, "tag": found["version"], "kind": kind, "series": found["line"]}
-        if history := self.source_of(project):
-            self._release(history, "release", name)
-        if noted:
-            again = command("report-note-versions", project=project)
-            raise _unknown(name, "release", f"the notes of {project}", noted.rows, f"{again} lists all")
-        return None
+        history = self.source_of(project)
+        releases = self.query("report-release-dates", source=history).rows if history else ()
+        if not releases and not noted:
+            return None
+        known = {row["version"] for row in releases}
+        others = [row | {"tag": row["version"]} for row in noted if row["version"] not in known]
+        every = sorted([*releases, *others], key=lambda row: _version(str(row["version"])))
+        lists = [f"`kminer releases {history} --rc`"] if history else []
+        lists += [command("report-note-versions", project=project)] if noted else []
+        where = history or f"the notes of {project}"
+        raise _unknown(name, "release", where, every, f"{' and '.join(lists)} list{'' if lists[1:] else 's'} all")
 
     def release_commits(self, source: str, tag: str) -> list[Row]:
         """What report-release-note-commits answers, each with its narrowest `mechanism`, the others as `also`, its
@@ -291,7 +297,7 @@ class _Report:
         ties: dict[object, list[Row]] = {}
         for row in self.query("report-release-note-ties", **asked):
             ties.setdefault(row["note"], []).append(row)
-        history = catalogue.load_sources().get(source or "")
+        history = self.sources.get(source or "")
         own = {history.repository, *history.repository_was} if history else set()
         return [
             row | _grouped(row, False, row["cves"]) | {
@@ -302,12 +308,20 @@ class _Report:
         ]  # fmt: skip
 
     def note_sources(self, project: str) -> list[str]:
-        """The sources of the project's release notes that the database does not hold; none in the demo's."""
+        """The sources of the project's release notes that the database does not hold, those that anybody can get
+        before those of a host's own files; none in the demo's.
+        """
         held = {row["source"] for row in self.query("report-note-sources")}
-        return [] if self.demo() else [
-            source.id for source in catalogue.load_sources().values()
+        lacking = [
+            source for source in self.sources.values()
             if source.project == project and source.kind not in HISTORIES and source.id not in held
         ]  # fmt: skip
+        lacking.sort(key=lambda source: (not (source.clone or source.pages), source.id))
+        return [] if self.demo() else [source.id for source in lacking]
+
+    def homepage(self, source: str) -> str:
+        """Where a source can be read by people, as the catalogue says; empty if it does not."""
+        return self.sources[source].homepage if source in self.sources else ""
 
     def chart_told(self, slug: str, rows: Sequence[Row], by: str, value: str = "", *, title: str, unit: str) -> str:
         """Commits by how release notes tell them: standing bars over years, lying ones for anything else."""
@@ -320,7 +334,7 @@ class _Report:
         titled = f"{self.pictures.mark}: {title}" if self.pictures.mark else title
         file = f"{self.pictures.report}-{slug}.svg"
         self.pictures.drawn[file] = (
-            charts.stacked_bars(titled, sorted(names), _TOLD, counted, axis="year of the release", unit=unit)
+            charts.stacked_bars(titled, _years(names), _TOLD, counted, axis="year of the release", unit=unit)
             if by == "year"
             else charts.bars(titled, in_order(names), _TOLD, counted, axis=_AXES.get(by, by), unit=unit)
         )
@@ -391,6 +405,13 @@ def _by_evidence(ties: Iterable[Row]) -> list[Row]:
     ]
 
 
+def _years(names: Iterable[str]) -> list[str]:
+    """Years without gaps, unless a wrong date far off makes them too many."""
+    known = sorted(names)
+    years = [str(year) for year in range(int(known[0]), int(known[-1]) + 1)]
+    return years if len(years) < 40 else known
+
+
 def _find(releases: Iterable[Row], name: str) -> Row | None:
     """The release of this tag, or of this version with or without a "v"."""
     for column, wanted in (("tag", name), ("version", name), ("version", name.removeprefix("v"))):
@@ -401,7 +422,7 @@ def _find(releases: Iterable[Row], name: str) -> Row | None:
 
 
 def _unknown(name: str, setting: str, where: str, releases: Iterable[Row], listed: str) -> UsageError:
-    near = _nearest(name, [str(row["tag"] or row["version"]) for row in releases])
+    near = _nearest(name, [str(row["tag"]) for row in releases])
     return UsageError(
         f"'{inert(name, keep='')}' is not a release of {where} in this database.",
         where=f"--set {setting}={inert(name, keep='')}",
@@ -444,12 +465,6 @@ def _shortest(version: str) -> str:
 def change(row: Row) -> str:
     """A change's id as a link to it."""
     return link(code(row["id"]), row.get("link"))
-
-
-def homepage(source: str) -> str:
-    """Where a source can be read by people, as the catalogue says; empty if it does not."""
-    known = catalogue.load_sources().get(source)
-    return known.homepage if known else ""
 
 
 def pull_links(values: str | Sequence[str] | None) -> Markdown:

@@ -109,9 +109,10 @@ class _Titles:
     def like(self, text: str, day: int | None, version: str) -> list[tuple[_Title, float]]:
         """The changes a note's title may mean, with their likeness, which as many as are equally likely share.
 
-        Of several with the very same title, those of the note's own release count before others.
+        Of several with the very same title, those of the note's own release count before others. They may be older
+        than the window allows, since fixes are taken back to old lines after years, but not younger.
         """
-        same = self._same.get(_plain(text), [])
+        same = [title for title in self._same.get(_plain(text), []) if not _too_young(title.day, day)]
         if same:
             same = [title for title in same if title.version == version] or same
             return [(title, 1.0 / len(same)) for title in same]
@@ -133,8 +134,14 @@ class _Titles:
         return sum(math.log((self._total + 1) / (len(self._with.get(word, ())) + 0.5)) for word in sorted(words))
 
 
+def _too_young(changed: int | None, released: int | None) -> bool:
+    return changed is not None and released is not None and changed - released > WINDOW[1]
+
+
 def _in_time(changed: int | None, released: int | None) -> bool:
-    return changed is None or released is None or -WINDOW[0] <= changed - released <= WINDOW[1]
+    if changed is None or released is None:
+        return True
+    return changed - released >= -WINDOW[0] and not _too_young(changed, released)
 
 
 def _plain(title: str) -> str:

@@ -27,6 +27,16 @@ ended AS MATERIALIZED (
 published AS (
     SELECT p.change_id, min(coalesce(p.seen_from, p.date)) AS day
     FROM note_places p WHERE p.change_id IN (SELECT id FROM ended) GROUP BY p.change_id
+),
+-- A note that came back and was edited again has two successors: the one that came on that day.
+successors AS MATERIALIZED (
+    SELECT e.id, e.seen_until, e.gone, r.change_id,
+           row_number() OVER (PARTITION BY e.id, e.seen_until ORDER BY q.change_id IS NULL, r.change_id) AS rank
+    FROM ended e
+    CROSS JOIN changes c ON c.id = e.id
+    CROSS JOIN refs r ON r.type = 'replaces' AND r.value = substr(c.key, 1, 12) AND r.target = c.key
+    LEFT JOIN note_places q ON q.change_id = r.change_id AND q.seen_from = e.seen_until
+    WHERE e.gone = 'edited'
 )
 SELECT e.seen_until AS date, e.version, e.release, e.gone, p.day AS published,
        CAST(julianday(e.seen_until) - julianday(p.day) AS INTEGER) AS days, e.places, e.source, e.place, e.section,
@@ -38,7 +48,7 @@ SELECT e.seen_until AS date, e.version, e.release, e.gone, p.day AS published,
 FROM ended e
 JOIN changes c ON c.id = e.id
 LEFT JOIN published p ON p.change_id = e.id
-LEFT JOIN refs r ON r.type = 'replaces' AND r.value = substr(c.key, 1, 12) AND r.target = c.key AND e.gone = 'edited'
-LEFT JOIN changes b ON b.id = r.change_id
+LEFT JOIN successors n ON n.id = e.id AND n.seen_until = e.seen_until AND n.gone = e.gone AND n.rank = 1
+LEFT JOIN changes b ON b.id = n.change_id
 ORDER BY e.seen_until DESC, e.version, c.key, e.gone, b.key
 LIMIT :limit

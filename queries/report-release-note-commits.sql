@@ -9,7 +9,10 @@
 WITH picked AS MATERIALIZED (
     SELECT c.id FROM changes c
     WHERE c.source = :source AND c.type IN ('commit', 'pull') AND c.reachable = 1
-          AND (c.first_final = :release OR c.first_rc = :release)
+          AND (c.first_final = :release OR (c.first_rc = :release AND NOT EXISTS (
+               -- What an earlier final release contains is no candidate's own.
+               SELECT 1 FROM releases f JOIN releases r ON r.source = f.source AND r.tag = :release
+               WHERE f.source = c.source AND f.tag = c.first_final AND f.position < r.position)))
           AND c.id NOT IN (SELECT change_id FROM off_topic)
 ),
 mechanisms_of AS MATERIALIZED (

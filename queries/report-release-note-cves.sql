@@ -14,7 +14,10 @@ WITH noted AS MATERIALIZED (
                OR substr(coalesce(n.upstream, n.version), 1, length(:version) + 1) = :version || '-')
 ),
 done AS MATERIALIZED (
-    SELECT r.value AS cve, c.id, c.source = :source AND (c.first_final = :release OR c.first_rc = :release) AS here
+    SELECT r.value AS cve, c.id, c.source = :source AND (c.first_final = :release OR (c.first_rc = :release AND NOT EXISTS (
+               -- What an earlier final release contains is no candidate's own.
+               SELECT 1 FROM releases f JOIN releases r ON r.source = f.source AND r.tag = :release
+               WHERE f.source = c.source AND f.tag = c.first_final AND f.position < r.position))) AS here
     FROM refs r JOIN changes c ON c.id = r.change_id
     WHERE r.type = 'cve' AND c.type = 'commit' AND c.reachable = 1
 ),

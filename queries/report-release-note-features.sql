@@ -16,7 +16,10 @@ WITH picked AS MATERIALIZED (
     UNION
     SELECT c.id FROM changes c
     WHERE c.source = :source AND c.type IN ('commit', 'merge', 'pull') AND c.reachable = 1
-          AND (c.first_final = :release OR c.first_rc = :release)
+          AND (c.first_final = :release OR (c.first_rc = :release AND NOT EXISTS (
+               -- What an earlier final release contains is no candidate's own.
+               SELECT 1 FROM releases f JOIN releases r ON r.source = f.source AND r.tag = :release
+               WHERE f.source = c.source AND f.tag = c.first_final AND f.position < r.position)))
 )
 SELECT f.project, f.id AS feature, f.title AS name, f.since, f.mechanisms, m.mentioned_by, m.evidence, c.type,
        substr(c.key, 1, 12) AS id, c.title, replace(s.commit_url, '{id}', c.key) AS link

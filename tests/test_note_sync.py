@@ -12,9 +12,10 @@ import sqlite3
 import subprocess
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import cache
 from itertools import permutations
 from pathlib import Path
-from typing import Any
+from zlib import crc32
 
 import pytest
 from click.testing import CliRunner, Result
@@ -23,6 +24,7 @@ from gitrepo import Entry, GitRepo, git
 from syncing import Rows, ask, check_whole
 from webserver import Reply, WebServer
 
+from kminer import datafiles, places
 from kminer.cli import main
 from kminer.sources import notes as notes_module
 from kminer.sources import web
@@ -191,6 +193,19 @@ def folder(tmp_path: Path) -> Path:
 def server() -> Iterator[WebServer]:
     with WebServer() as running:
         yield running
+
+
+@pytest.fixture(autouse=True)
+def _catalogue_parsed_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The shipped files are parsed once a test run: each sync here reads them all."""
+    shipped = places.shipped("data")
+    monkeypatch.setattr(
+        datafiles, "read_toml", lambda file: _parsed_once(file) if file.is_relative_to(shipped) else _parsed(file)
+    )
+
+
+_parsed = datafiles.read_toml
+_parsed_once = cache(_parsed)
 
 
 # --- a folder of pages
@@ -648,12 +663,12 @@ def test_a_clone_of_ones_own_without_file_contents(manual: GitRepo, database: Pa
         f'clone = ["file://{manual.path}"]',
     )  # fmt: skip
     done = sync(database, "own")
-    assert "Cloning file://" in done.stderr and "Fetching 5 revisions of pages" in done.stderr
+    assert "Cloning file://" in done.stderr and "Fetching 7 revisions of pages" in done.stderr
     assert story(database, "own") == STORY
     clone = home / "xdg_cache_home" / "kminer" / "clones" / "own.git"
     large = manual.git("rev-parse", "main:large.bin").strip()
     there = git("--git-dir", str(clone), "cat-file", "--batch-all-objects", "--batch-check=%(objectname) %(objecttype)")
-    assert large not in there and there.count("blob") == 5
+    assert large not in there and there.count("blob") == 7
     assert says_nothing_new(sync(database, "own"))
     page = manual.git("show", f"main:{NEW}/27.md")
     manual.commit({f"{NEW}/27.md": page.replace("large leak", "huge leak")}, "Edit\n", when=on(12))
@@ -700,7 +715,7 @@ def tell_by_three(tmp_path: Path) -> dict[str, Path]:
     return {"docker-notes": docs, "docker-notes-moby": moby.path, "docker-notes-ce": ce.path}
 
 
-@pytest.mark.parametrize("order", permutations(("docker-notes", "docker-notes-moby", "docker-notes-ce")))
+@pytest.mark.parametrize("order", list(permutations(("docker-notes", "docker-notes-moby", "docker-notes-ce"))))
 def test_one_note_in_three_sources(tmp_path: Path, database: Path, order: Sequence[str]) -> None:
     """It is one change with three places, which is the first source's; the order of syncing does not matter."""
     where = tell_by_three(tmp_path)
@@ -729,15 +744,22 @@ def test_one_note_in_three_sources(tmp_path: Path, database: Path, order: Sequen
     check_whole(database)
 
 
-def test_a_source_that_lets_go_of_a_note(tmp_path: Path, database: Path) -> None:
-    """When one source tells a note no more, the others still do; read anew, the note is theirs, in their words."""
+def test_a_source_that_drops_a_note_that_others_tell(tmp_path: Path, database: Path) -> None:
+    """The note stands on in the others, and is known to have stood in the first."""
     where = tell_by_three(tmp_path)
     sync(database, *where, *(word for name, path in where.items() for word in ("--from", f"{name}={path}")))
-    before = keys(database)
     write(where["docker-notes"], **{"17.06": document({"17.06.0-ce (2017-06-28)": {"Runtime": [CGROUP, USERNS]}})})
     sync(database, "docker-notes")
     rows = ask(database, "SELECT source, gone FROM notes WHERE title LIKE 'Fix a leak%' ORDER BY source")
     assert rows == [("docker-notes", "dropped"), ("docker-notes-ce", ""), ("docker-notes-moby", "")]
+
+
+def test_a_source_that_lets_go_of_a_note(tmp_path: Path, database: Path) -> None:
+    """Read anew without it, the first source hands the note to the next, which then tells it in its own words."""
+    where = tell_by_three(tmp_path)
+    sync(database, *where, *(word for name, path in where.items() for word in ("--from", f"{name}={path}")))
+    before = keys(database)
+    write(where["docker-notes"], **{"17.06": document({"17.06.0-ce (2017-06-28)": {"Runtime": [CGROUP, USERNS]}})})
     sync(database, "docker-notes", "--full")
     found = ask(database, "SELECT source, first_final FROM changes WHERE title LIKE 'Fix a leak%'")
     assert found == [("docker-notes-ce", "17.06.0-ce")], "it has been handed over"
@@ -747,3 +769,560 @@ def test_a_source_that_lets_go_of_a_note(tmp_path: Path, database: Path) -> None
     assert content(database) == content(fresh)
     assert keys(database) == before
     assert says_nothing_new(sync(database, *where))
+
+
+# --- what a source's file says
+
+
+SENTENCES = (
+    "Memory control groups learned to reclaim on demand, which administrators had long asked for",
+    "Overlayfs can now be mounted inside of user namespaces by anybody at all",
+)
+NEWBIES = f"""#language en
+Linux 6.12 was [[https://lkml.org/x|released]] on 17 November 2024.
+
+= Prominent features =
+== Memory ==
+ * {SENTENCES[0]} [[https://git.kernel.org/linus/94968384dde15d48263bfc59d280cb71b1259d8c|commit]]
+= File systems =
+ * OVERLAY
+  * {SENTENCES[1]} [[https://git.kernel.org/linus/459c7c565ac36ba09ffbf24231147f408fde4203|commit]]
+"""
+
+
+def test_pages_whose_sentences_may_not_be_kept(database: Path, tmp_path: Path) -> None:
+    """Of such a page the database holds headings, references and labels, and not a word of its sentences."""
+    folder = tmp_path / "pages"
+    folder.mkdir()
+    (folder / "Linux_6.12").write_text(NEWBIES)
+    sync(database, "linux-kernelnewbies", "--from", folder, labels=True)
+    written = b"".join(file.read_bytes() for file in database.parent.glob(f"{database.name}*") if file.is_file())
+    for sentence in SENTENCES:
+        words = sentence.encode().split()
+        for start in range(len(words) - 3):
+            assert b" ".join(words[start : start + 4]) not in written
+    notes = ask(database, "SELECT id, title, text, section FROM notes ORDER BY line")
+    assert [row[1:] for row in notes] == [
+        ("Memory", "94968384dde15d48263bfc59d280cb71b1259d8c", "Prominent features > Memory"),
+        ("File systems", "459c7c565ac36ba09ffbf24231147f408fde4203", "File systems"),
+    ]
+    labels = ask(database, "SELECT label FROM labels WHERE change_id = ? AND axis = 'mechanism'", notes[0][0])
+    assert ("cg.memory",) in labels
+    before = ask(database, "SELECT * FROM labels ORDER BY 1, 2, 3"), ask(database, "SELECT * FROM classifications")
+    call("--db", database, "classify", "--full")
+    after = ask(database, "SELECT * FROM labels ORDER BY 1, 2, 3"), ask(database, "SELECT * FROM classifications")
+    assert before == after, "they cannot be labelled without their sentences, so what they were given stays"
+
+
+def test_a_page_without_prose_is_labelled_whatever_is_asked(database: Path, tmp_path: Path) -> None:
+    """--no-labels leaves labelling for later, which for these notes cannot be: they are labelled at once."""
+    (tmp_path / "Linux_6.12").write_text(NEWBIES)
+    sync(database, "linux-kernelnewbies", "--from", tmp_path / "Linux_6.12")
+    assert ask(database, "SELECT count(*) FROM classifications") == [(2,)]
+
+
+CHANGELOG = """commit {id}
+Author: Greg Kroah-Hartman <gregkh@linuxfoundation.org>
+Date:   {date}
+
+    {title}
+{body}
+"""
+
+
+def changelog(version: str, *entries: str, date: str = "Fri Nov 22 15:38:37 2024 +0100") -> str:
+    """A ChangeLog as kernel.org keeps it."""
+    found = [CHANGELOG.format(id="f" * 40, date=date, title=f"Linux {version}", body="")]
+    for number, title in enumerate(entries):
+        body = f"    \n    commit {crc32(title.encode()):040x} upstream.\n"
+        found.append(CHANGELOG.format(id=f"{number + 1000:040x}", date=date, title=title, body=body))
+    return "\n".join(found)
+
+
+def test_words(database: Path, tmp_path: Path) -> None:
+    """Of a source with words only notes that hold one of them are kept; the release is there all the same."""
+    (tmp_path / "pages").mkdir()
+    text = changelog("6.12.1", "memcg: fix a leak of charges", "drm: fix a colour", "ovl: fix a whiteout")
+    (tmp_path / "pages" / "ChangeLog-6.12.1").write_text(text)
+    (tmp_path / "pages" / "ChangeLog-6.12.2").write_text(changelog("6.12.2", "drm: fix another colour"))
+    sync(database, "linux-changelogs", "--from", tmp_path / "pages")
+    assert titles(database) == {"memcg: fix a leak of charges", "ovl: fix a whiteout"}
+    assert ask(database, "SELECT DISTINCT matched_by FROM changes") == [("words",)]
+    assert ask(database, "SELECT tag, date FROM releases ORDER BY position") == [
+        ("6.12.1", "2024-11-22T00:00:00Z"), ("6.12.2", "2024-11-22T00:00:00Z"),
+    ]  # fmt: skip
+    refs = ask(database, "SELECT DISTINCT type FROM refs ORDER BY 1")
+    assert refs == [("backport-of",), ("commit",)]
+
+
+def mail(subject: str, bullets: Sequence[str], number: int = 1, day: int = 1) -> bytes:
+    """A pull request as a maintainer sends it."""
+    body = "\n".join(f"- {bullet}" for bullet in bullets)
+    return (
+        f"From: Tejun Heo <tj@kernel.org>\nTo: Linus Torvalds <torvalds@linux-foundation.org>\n"
+        f"Subject: {subject}\nDate: Mon, {day:2} Aug 2022 08:00:00 +0000\nMessage-ID: <pull{number}@kernel.org>\n\n"
+        "Hello,\n\nThe following changes since commit 1111111111111111111111111111111111111111:\n\n  Linux 5.19\n\n"
+        "are available in the Git repository at:\n\n  git://git.kernel.org/x tags/cgroup\n\n"
+        f"for you to fetch changes up to {number:040x}:\n\n  x\n\n"
+        f"----------------------------------------------------------------\n{body}\n\n"
+        "----------------------------------------------------------------\n"
+    ).encode()
+
+
+def test_aliases(database: Path, tmp_path: Path) -> None:
+    """What was announced for 5.20 came with 6.0: it belongs there, and what was said is kept and shown."""
+    (tmp_path / "pull.eml").write_bytes(mail("[GIT PULL] cgroup changes for v5.20-rc1", ["Reclaim on demand"]))
+    sync(database, "cgroup-pulls", "--from", tmp_path / "pull.eml")
+    rows = ask(database, "SELECT title, said, version FROM notes")
+    assert rows == [("Reclaim on demand", "5.20-rc1", "6.0-rc1")]
+    assert ask(database, "SELECT tag, version, kind, series FROM releases") == [("5.20-rc1", "6.0-rc1", "rc", "6.0")]
+    key = ask(database, "SELECT key FROM changes")[0][0]
+    assert "6.0-rc1 (as 5.20-rc1)" in call("--db", database, "show", key[:12]).stdout
+    (tmp_path / "pull.eml").write_bytes(mail("[GIT PULL] cgroup changes for v6.0-rc1", ["Reclaim on demand"]))
+    sync(database, "cgroup-pulls", "--full")
+    assert ask(database, "SELECT key FROM changes") == [(key,)], "the same note, however its version is called"
+
+
+def tag(repo: GitRepo, name: str, message: str, when: int) -> None:
+    """An annotated tag with this message on the head."""
+    text = f"object {repo.head()}\ntype commit\ntag {name}\ntagger T <t@example.org> {when} +0000\n\n{message}\n"
+    repo.ref(f"refs/tags/{name}", repo.raw("tag", text.encode()))
+
+
+def test_annotated_tags(repo: GitRepo, database: Path, day: Callable[[str], None]) -> None:
+    """The message of a tag that is a version holds its notes; its day is the tagger's."""
+    repo.commit({"a": "1"})
+    tag(repo, "v1.0.0", "runc 1.0.0 -- a wizard is never late\n\n * cgroup2: fix a hang of freeze\n * seccomp: new profile", on(1))
+    tag(repo, "v1.1.0-rc.1", "## v1.1.0-rc.1\n\n### Added\n\n- rootless cgroups (#7)\n", on(2))
+    tag(repo, "nonsense", "Not a version\n\n * no note\n", on(3))
+    repo.tag("v0.9.0")
+    sync(database, "runc-tags", "--from", repo.path)
+    rows = ask(database, "SELECT title, version, said, date, section FROM notes")
+    assert set(rows) == {
+        ("cgroup2: fix a hang of freeze", "1.0.0", "v1.0.0", "2024-07-01", ""),
+        ("seccomp: new profile", "1.0.0", "v1.0.0", "2024-07-01", ""),
+        ("rootless cgroups", "1.1.0-rc.1", "v1.1.0-rc.1", "2024-07-02", "Added"),
+    }
+    before = keys(database)
+    day("2024-08-08")
+    tag(repo, "v1.1.0", "## v1.1.0\n\n- The first of its line\n", on(4))
+    tag(repo, "v1.0.0", "runc 1.0.0\n\n * cgroup2: fix a hang of freeze\n", on(1))
+    repo.ref("refs/tags/v1.1.0-rc.1", None)
+    sync(database, "runc-tags")
+    assert {row[0]: row[5] for row in story(database, "runc-tags")} == {
+        "cgroup2: fix a hang of freeze": "", "seccomp: new profile": "dropped", "rootless cgroups": "page removed",
+        "The first of its line": "",
+    }  # fmt: skip
+    after = keys(database)
+    assert {title: after[title] for title in before} == before
+    assert says_nothing_new(sync(database, "runc-tags"))
+
+
+def test_an_archive_of_mails(repo: GitRepo, database: Path) -> None:
+    """Pull requests among the mails of a public-inbox archive; a second sync reads only what is new."""
+    repo.commit({"m": mail("[GIT PULL] cgroup changes for v6.1-rc1", ["Reclaim on demand"], 1)}, when=on(1))
+    repo.commit({"m": mail("Re: [GIT PULL] cgroup changes for v6.1-rc1", ["No pull"], 2)}, when=on(2))
+    repo.commit({"m": mail("[PATCH] cgroup: fix", ["No pull"], 3)}, when=on(3))
+    repo.commit({"d": "deleted"}, when=on(4))
+    sync(database, "cgroup-pulls", "--from", repo.path)
+    assert ask(database, "SELECT title, version, place FROM notes") == [
+        ("Reclaim on demand", "6.1-rc1", "pull1@kernel.org")
+    ]
+    assert says_nothing_new(sync(database, "cgroup-pulls"))
+    repo.commit({"d": None, "m": mail("[GIT PULL] cgroup fixes for v6.1-rc3", ["Fix a leak"], 4, 2)}, when=on(5))
+    repo.commit({"m": b"Subject: [GIT PULL] a broken mail\n\n\0\0\0"}, when=on(6))
+    done = sync(database, "cgroup-pulls", code=1)
+    assert "binary" in done.stderr
+    assert titles(database) == {"Reclaim on demand", "Fix a leak"}
+    fresh = database.with_name("fresh.db")
+    sync(fresh, "cgroup-pulls", "--from", repo.path, code=1)
+    left_out = ("places",)
+    assert {name: rows for name, rows in content(database).items() if name not in left_out} == {
+        name: rows for name, rows in content(fresh).items() if name not in left_out
+    }
+    assert ask(database, "SELECT title, seen_until FROM notes") == ask(fresh, "SELECT title, seen_until FROM notes")
+
+
+DEBIAN = """linux (6.1.9-2) unstable; urgency=medium
+
+  * [amd64] memcg: enable MEMCG (Closes: #123456)
+
+ -- Ben Hutchings <benh@debian.org>  Thu, 02 Feb 2023 12:00:00 +0100
+
+linux (6.1.9-1) unstable; urgency=medium
+
+  * New upstream stable update:
+    https://www.kernel.org/pub/linux/kernel/v6.x/ChangeLog-6.1.9
+    - overlayfs: fix a leak of the lower directory
+    - drm: fix a colour
+
+ -- Ben Hutchings <benh@debian.org>  Wed, 01 Feb 2023 12:00:00 +0100
+"""
+
+
+def test_a_changelog_of_this_host(database: Path, tmp_path: Path, day: Callable[[str], None]) -> None:
+    """Files of this host are found anew at each sync, packed or not."""
+    host = tmp_path / "usr" / "linux-image-6.1"
+    host.mkdir(parents=True)
+    (host / "changelog.Debian.gz").write_bytes(gzip.compress(DEBIAN.encode()))
+    write_source(
+        "own", f'kind = "debian-changelog"\nproject = "linux"\npackages = ["linux"]\nfiles = ["{tmp_path}/usr/*/changelog*"]\n'
+        "[releases]\ntag = '^(?P<version>\\d+(?:\\.\\d+)+)(?:[.~+-]*(?P<pre>rc\\d+))?(?:[-+~.].*)?$'\nseries = '^\\d+\\.\\d+'",
+    )  # fmt: skip
+    sync(database, "own")
+    rows = ask(database, "SELECT title, said, version, upstream, date, place FROM notes WHERE title LIKE '%: %'")
+    assert ("overlayfs: fix a leak of the lower directory", "6.1.9-1", "6.1.9", "6.1.9", "2023-02-01",
+            "linux-image-6.1/changelog.Debian") in rows  # fmt: skip
+    assert ask(database, "SELECT tag FROM releases ORDER BY position") == [("6.1.9-1",), ("6.1.9-2",)]
+    assert says_nothing_new(sync(database, "own")), "a second sync finds them as well"
+    day("2024-02-02")
+    other = tmp_path / "usr" / "linux-image-6.2"
+    host.rename(other)
+    (other / "changelog.Debian.gz").write_bytes(gzip.compress(DEBIAN.replace("a colour", "two colours").encode()))
+    sync(database, "own")
+    assert "drm: fix two colours" in titles(database) and "drm: fix a colour" not in titles(database)
+    shutil.rmtree(other)
+    done = sync(database, "own", code=1)
+    assert "Nothing of 'own' is installed" in done.stderr and "--from PATH" in done.stderr
+    assert "drm: fix two colours" in titles(database)
+
+
+def test_a_changelog_of_another_host(database: Path, tmp_path: Path) -> None:
+    """--from gives a changelog that was got elsewhere; the uploader is kept."""
+    (tmp_path / "linux.changelog").write_text(DEBIAN)
+    sync(database, "debian-linux", "--from", tmp_path / "linux.changelog")
+    rows = ask(database, "SELECT title, author, author_email FROM changes")
+    assert ("overlayfs: fix a leak of the lower directory", "Ben Hutchings", "benh@debian.org") in rows
+    assert "drm: fix a colour" not in titles(database), "the source has words"
+    assert says_nothing_new(sync(database, "debian-linux"))
+
+
+# --- over HTTP
+
+
+@pytest.fixture(autouse=True)
+def _impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Failed requests are tried again at once."""
+    monkeypatch.setattr(web, "BACKOFF", 0.001)
+
+
+def serve(server: WebServer, path: str, body: str, kind: str = "text/plain; charset=utf-8") -> None:
+    """Let a page be there, with an ETag of its own."""
+    server.pages[path] = Reply(body.encode(), headers={"ETag": f'"{hash(body)}"'}, kind=kind)
+
+
+def serve_kernels(server: WebServer, pages: Mapping[str, str]) -> None:
+    """kernel.org's index, and the ChangeLogs that it names."""
+    rows = [
+        {"moniker": "stable", "version": version, "iseol": False, "released": {"isodate": "2024-11-22"},
+         "changelog": f"{server.url}/v6.x/ChangeLog-{version}"}
+        for version in pages
+    ]  # fmt: skip
+    rows.append({"moniker": "mainline", "version": "6.13-rc1", "iseol": False, "released": {}, "changelog": None})
+    serve(server, "/releases.json", json.dumps({"releases": rows}), "application/json")
+    for version, text in pages.items():
+        serve(server, f"/v6.x/ChangeLog-{version}", text)
+
+
+def serve_newbies(server: WebServer, pages: Mapping[str, str]) -> None:
+    """KernelNewbies' pages, as they were written."""
+    for version, text in pages.items():
+        serve(server, f"/Linux_{version}?action=raw", text)
+
+
+def serve_releases(server: WebServer, pages: Mapping[str, str]) -> None:
+    """Releases of a code host, of which each body is a page."""
+    rows = [
+        {"tag_name": f"v{version}", "body": text, "published_at": "2024-11-22T10:00:00Z", "draft": False,
+         "html_url": f"https://example.org/v{version}", "author": {"login": "somebody"}}
+        for version, text in pages.items()
+    ]  # fmt: skip
+    serve(server, "/releases", json.dumps(rows), "application/json")
+
+
+def kernel_page(*said: str) -> str:
+    return changelog("6.12.1", *said)
+
+
+def newbies_page(*said: str) -> str:
+    return "= Features =\n" + "".join(f" * {text}\n" for text in said)
+
+
+def release_page(*said: str) -> str:
+    return "".join(f"* {text}\n" for text in said)
+
+
+Kind = tuple[str, Callable[[WebServer, Mapping[str, str]], None], Callable[..., str], str]
+KINDS: dict[str, Kind] = {
+    "kernel-changelog": ("/releases.json", serve_kernels, kernel_page, "/v6.x/ChangeLog-6.12"),
+    "kernelnewbies": ("/Linux_{version}?action=raw", serve_newbies, newbies_page, "/Linux_6.12?action=raw"),
+    "github-releases": ("/releases", serve_releases, release_page, "/releases"),
+}
+
+
+@pytest.fixture(params=KINDS)
+def kind(request: pytest.FixtureRequest, server: WebServer) -> Kind:
+    """A kind of notes that is got over HTTP, and a source `own` of that kind, of versions 6.11 and 6.12."""
+    address = KINDS[request.param][0]
+    write_source("own", f'kind = "{request.param}"\nproject = "own"\npages = ["{server.url}{address}"]')
+    dates = Path(os.environ["XDG_CONFIG_HOME"]) / "kminer" / "data" / "releases" / "own.toml"
+    dates.parent.mkdir(parents=True)
+    dates.write_text(
+        'project = "own"\nsource = "a test"\n'
+        + "".join(
+            f'[[releases]]\nversion = "{version}"\ntag = "v{version}"\ndate = {day}\nconfidence = "high"\n'
+            for version, day in (("6.11", "2024-09-15"), ("6.12", "2024-11-17"), ("9.9", "2999-01-01"))
+        )
+    )
+    return KINDS[request.param]
+
+
+def test_pages_over_http(kind: Kind, server: WebServer, database: Path, day: Callable[[str], None]) -> None:
+    """They come in, are asked for by their ETags, and of a change only what has changed is stored."""
+    _, serve_pages, page, _ = kind
+    pages = {"6.11": page("memcg: fix a leak", "ovl: fix a hang"), "6.12": page("userns: fix a hole")}
+    serve_pages(server, pages)
+    sync(database, "own")
+    assert titles(database) == {"memcg: fix a leak", "ovl: fix a hang", "userns: fix a hole"}
+    assert {row[0] for row in ask(database, "SELECT version FROM notes")} == {"6.11", "6.12"}
+    before = keys(database)
+    asked = len(server.requests)
+    assert says_nothing_new(sync(database, "own"))
+    assert {request.status for request in server.requests[asked:]} == {304}
+    day("2024-12-12")
+    serve_pages(server, pages | {"6.11": page("memcg: fix a leak", "seccomp: fix a filter")})
+    sync(database, "own")
+    assert {row[0]: (row[3], row[4], row[5]) for row in story(database, "own")} == {
+        "memcg: fix a leak": ("", "", ""), "userns: fix a hole": ("", "", ""),
+        "ovl: fix a hang": ("", "2024-12-12", "dropped"), "seccomp: fix a filter": ("2024-12-12", "", ""),
+    }  # fmt: skip
+    after = keys(database)
+    assert {title: after[title] for title in before} == before
+    check_whole(database)
+
+
+@pytest.mark.parametrize("trouble", ["a 500 that stays", "a web page"])
+def test_a_page_that_cannot_be_had(kind: Kind, server: WebServer, database: Path, trouble: str) -> None:
+    """The address and the reason are told at each sync; what was stored stays, and the end is 1."""
+    _, serve_pages, page, broken = kind
+    pages = {"6.11": page("memcg: fix a leak"), "6.12": page("userns: fix a hole")}
+    serve_pages(server, pages)
+    sync(database, "own")
+    stored = titles(database)
+    serve_pages(server, pages | {"6.11": page("memcg: fix a leak", "ovl: fix a hang")})
+    bad = Reply(b"broken", 500) if "500" in trouble else Reply(b"<!DOCTYPE html><html>Hello", kind="text/html")
+    server.pages[broken] = bad
+    alone = broken == "/releases"
+    for _ in range(2):
+        done = sync(database, "own", code=1)
+        for part in ("own", f"{server.url}{broken.partition('?')[0]}", "500" if "500" in trouble else "HTML", "next:"):
+            assert part in done.stderr, done.stderr
+        assert titles(database) == (stored if alone else stored | {"ovl: fix a hang"})
+    fresh = database.with_name("fresh.db")
+    sync(fresh, "own", code=1)
+    assert titles(fresh) == (set() if alone else {"memcg: fix a leak", "ovl: fix a hang"})
+    serve_pages(server, pages)
+    sync(database, "own")
+    assert titles(database) == stored
+    assert says_nothing_new(sync(database, "own"))
+
+
+def test_an_index_that_is_gone(server: WebServer, database: Path) -> None:
+    """Without the index there is nothing to read, and what was stored stays."""
+    write_source("own", f'kind = "kernel-changelog"\nproject = "own"\npages = ["{server.url}/releases.json"]')
+    serve_kernels(server, {"6.12.1": kernel_page("memcg: fix a leak")})
+    sync(database, "own")
+    before = content(database)
+    del server.pages["/releases.json"]
+    done = sync(database, "own", code=1)
+    assert "404" in done.stderr and "/releases.json" in done.stderr
+    assert content(database) == before
+
+
+# --- interruptions
+
+
+@pytest.mark.parametrize("moment", ["while the server is slow", "at any moment"])
+def test_a_sync_that_is_killed(server: WebServer, database: Path, moment: str, home: Path) -> None:
+    """The database is as it was, or whole; the next sync ends as an undisturbed one would."""
+    notes = [f"memcg: fix leak number {n} of the charges in group {n * n}" for n in range(400)]
+    serve_kernels(server, {"6.12.1": kernel_page(*notes[:200]), "6.12.2": changelog("6.12.2", *notes[200:])})
+    write_source("own", f'kind = "kernel-changelog"\nproject = "own"\npages = ["{server.url}/releases.json"]')
+    whole = database.with_name("whole.db")
+    sync(whole, "own")
+    chance = random.Random(7)
+    slow = moment == "while the server is slow"
+    for number in range(1 if slow else 3):
+        if slow:
+            page = server.reply("/v6.x/ChangeLog-6.12.2")
+            server.pages["/v6.x/ChangeLog-6.12.2"] = Reply(page.body, drip=0.01)
+            server.sent.clear()
+        process = subprocess.Popen(
+            command("--db", database, "sync", "own", "--no-labels"), stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL, cwd=home,
+        )  # fmt: skip
+        if slow:
+            assert server.sent.wait(60)
+            _wait_for_requests(server, "/v6.x/ChangeLog-6.12.2", 2)
+        else:
+            _wait_for_requests(server, "/v6.x/ChangeLog-6.12.2", 2 + number)
+            time.sleep(chance.uniform(0, 0.15))
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+        if database.exists():
+            held = ask(database, "SELECT count(*) FROM sqlite_master WHERE name = 'note_places'")[0][0]
+            assert not held or ask(database, "SELECT count(*) FROM note_places")[0][0] in (0, 400)
+    serve_kernels(server, {"6.12.1": kernel_page(*notes[:200]), "6.12.2": changelog("6.12.2", *notes[200:])})
+    sync(database, "own")
+    assert content(database) == content(whole)
+    check_whole(database)
+
+
+def _wait_for_requests(server: WebServer, path: str, count: int) -> None:
+    limit = time.monotonic() + 60
+    while len(server.statuses(path)) < count:
+        assert time.monotonic() < limit
+        time.sleep(0.002)
+
+
+# --- where pages are read from
+
+
+def test_the_forms_of_from(folder: Path, database: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """SOURCE=PATH, PATH alone with one source, a path from here, one with "=" in it; it is remembered."""
+    odd = folder.with_name("pages=27")
+    shutil.copytree(folder, odd)
+    monkeypatch.chdir(folder.parent)
+    forms = [f"docker-notes={folder}", str(folder), "pages", f"docker-notes={odd}", str(odd), "pages=27", "./pages"]
+    for number, form in enumerate(forms):
+        database = database.with_name(f"{number}.db")
+        sync(database, "docker-notes", "--from", form)
+        expected = str(odd if "27" in form else folder)
+        assert ask(database, "SELECT location FROM sources") == [(expected,)]
+        monkeypatch.chdir("/")
+        assert says_nothing_new(sync(database, "docker-notes")), form
+        monkeypatch.chdir(folder.parent)
+
+
+def test_auto(folder: Path, manual: GitRepo, database: Path) -> None:
+    """`auto` goes back from a folder of one's own to the source's own address."""
+    write_source(
+        "own", f'kind = "markdown"\nproject = "docker"\nfiles = ["{NEW}/*.md"]\nclone = ["file://{manual.path}"]'
+    )
+    sync(database, "own", "--from", folder)
+    for form in ("own=auto", "auto"):
+        sync(database, "own", "--from", form)
+        assert ask(database, "SELECT DISTINCT place FROM note_places") == [("26.md",), ("27.md",)]
+        assert "clones/own.git" in ask(database, "SELECT location FROM sources")[0][0]
+    assert says_nothing_new(sync(database, "own"))
+
+
+@pytest.mark.parametrize(
+    ("form", "code", "says"),
+    [
+        ("docker-notes=/no/such/place", 1, ("docker-notes", "/no/such/place", "next:", "--from PATH")),
+        ("/no/such/place", 1, ("docker-notes", "/no/such/place", "next:")),
+        ("/no/such=place", 2, ("--from", "/no/such")),
+        ("docker-notes=", 2, ("SOURCE=PATH",)),
+        ("docker-notes-ce=/tmp", 2, ("'docker-notes-ce'", "not among the sources")),
+    ],
+)
+def test_forms_of_from_that_do_not_work(database: Path, form: str, code: int, says: Sequence[str]) -> None:
+    """Each says what is wrong with it; nothing is stored."""
+    done = sync(database, "docker-notes", "--from", form, code=code)
+    for part in says:
+        assert part in done.stderr, done.stderr
+    assert not database.exists() or ask(database, "SELECT count(*) FROM sources") == [(0,)]
+
+
+def test_a_path_alone_with_two_sources(folder: Path, database: Path) -> None:
+    """Which of them it is for has to be said."""
+    done = sync(database, "docker-notes", "docker-notes-ce", "--from", folder, code=2)
+    assert "SOURCE=PATH" in done.stderr
+
+
+def test_an_empty_folder(tmp_path: Path, database: Path) -> None:
+    """A folder without pages is refused with what pages are called."""
+    (tmp_path / "empty").mkdir()
+    done = sync(database, "docker-notes", "--from", tmp_path / "empty", code=1)
+    assert "no pages" in done.stderr and "*.md" in done.stderr and str(tmp_path / "empty") in done.stderr
+
+
+def test_a_folder_that_is_gone_later(folder: Path, database: Path) -> None:
+    """The message says where they were, how to say where they are now, and what is stored stays."""
+    sync(database, "docker-notes", "--from", folder)
+    before = content(database)
+    folder.rename(folder.with_name("moved"))
+    done = sync(database, "docker-notes", code=1)
+    for part in (folder, "docker-notes", "--from PATH", "auto"):
+        assert str(part) in done.stderr
+    assert content(database) == before
+    sync(database, "docker-notes", "--from", folder.with_name("moved"))
+    assert [content(database)[name] for name in ("changes", "places")] == [before["changes"], before["places"]]
+
+
+def test_a_folder_behind_a_closed_one(folder: Path, database: Path) -> None:
+    """A folder that may not be entered is an error about that folder, not about the database."""
+    words = without_root_powers(command("--db", database, "sync", "docker-notes", "--from", folder))
+    if words is None:
+        pytest.skip("permissions cannot be made to hold for this user")
+    closed = folder.rename(folder.with_name("closed"))
+    words[-1] = str(closed / "pages")
+    closed.chmod(0)
+    try:
+        done = subprocess.run(words, capture_output=True, text=True, check=False)
+    finally:
+        closed.chmod(0o755)
+    assert done.returncode == 1 and "Traceback" not in done.stderr, done.stderr
+    assert str(closed) in done.stderr and "database" not in done.stderr, done.stderr
+
+
+# --- looking at them
+
+
+@pytest.fixture
+def looked_at(folder: Path, repo: GitRepo, database: Path) -> Path:
+    """A database with Docker's notes, and with commits that they speak of."""
+    write_source(
+        "code", 'kind = "git"\nproject = "docker"\nrepository = "moby/moby"\ncommit_url = "https://example.org/{id}"\n'
+        f'{TAG}\n[[paths]]\npath = "daemon/"\nmechanisms = ["cg.core"]\nabout = "the daemon"'
+    )  # fmt: skip
+    first = repo.commit({"daemon/a.go": "1"}, "Begin\n")
+    side = repo.commit({"daemon/a.go": "2"}, "daemon: free the memory of a container\n", [first], "pr")
+    repo.merge(side, message="Merge pull request #101 from somebody/leak\n\nFix the leak of memory\n")
+    repo.ref("refs/heads/pr", None)
+    repo.commit({"daemon/b.go": "2"}, "seccomp: allow clone3 in the default profile of all\n", when=on(-80))
+    repo.tag("v26.1.0")
+    for name, place in (("code", repo.path), ("docker-notes", folder)):
+        sync(database, name, "--from", f"{name}={place}")
+    return database
+
+
+def test_show_tells_both_sides(looked_at: Path) -> None:
+    """A note shows where it is told and what it speaks of; a commit shows the notes that speak of it."""
+    found = keys(looked_at)
+    note = call("--db", looked_at, "show", found["Fix a leak of memory in docker run --memory"][0][:12]).stdout
+    assert "Told in" in note and "docker-notes  27.md:7  27.0.3  Bug fixes" in note
+    assert "Speaks of" in note and "daemon: free the memory of a container" in note and "pull-request" in note
+    assert "27.0.3  2024-07-01" in note
+    commit = call("--db", looked_at, "show", found["daemon: free the memory of a container"][0][:12]).stdout
+    assert "Release notes" in commit and "Fix a leak of memory in docker run --memory" in commit
+    assert "brought by" in commit and "moby/moby#101" in commit
+    near = call("--db", looked_at, "show", found["seccomp: allow clone3 in the default profile"][0][:12]).stdout
+    score = ask(looked_at, "SELECT score FROM ties WHERE tied_by = 'title'")
+    assert len(score) == 1 and f"title {score[0][0]:.2f}" in near
+    facts = json.loads(call("--db", looked_at, "show", found[USERNS.replace("`", "")][0][:12], "--json").stdout)
+    assert facts["places"][0]["place"] == "27.md" and facts["ties"] == []
+
+
+def test_search_sources_and_releases(looked_at: Path) -> None:
+    """Notes are found by their words; their source and its releases are listed."""
+    done = call("--db", looked_at, "search", "cgroup", "rootless")
+    assert "docker-notes" in done.stdout and "27.0.2" in done.stdout
+    assert "Nothing found" in call("--db", looked_at, "search", "nonsense", "--source", "docker-notes").stderr
+    rows = {row["id"]: row for row in json.loads(call("--db", looked_at, "sources", "--json").stdout)}
+    assert (rows["docker-notes"]["changes"], rows["docker-notes"]["newest_release"]) == (5, "27.0.3")
+    listed = json.loads(call("--db", looked_at, "releases", "docker-notes", "--json").stdout)
+    assert [(row["tag"], row["date"], row["changes"]) for row in listed] == [
+        ("26.1.0", "2024-04-22", 1), ("27.0.2", "2024-06-26", 2), ("27.0.3", "2024-07-01", 2),
+    ]  # fmt: skip

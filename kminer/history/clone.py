@@ -27,7 +27,8 @@ def update_clone(source: Source, target: Path, progress: Progress, contents: boo
     """Make kminer's clone of `source` at `target`, or fetch what is new into it; returns its path.
 
     It holds no file contents unless `contents` asks for them. A clone is made beside and moved into place when
-    whole, so one that was interrupted is started over. Tries the source's addresses in turn; raises RepositoryError with what each of them answered.
+    whole, so one that was interrupted is started over. Tries the source's addresses in turn; raises RepositoryError
+    with what each of them answered.
     """
     if not source.clone:
         raise RepositoryError(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
@@ -64,24 +65,24 @@ class Getter:
         place = self.options.repository
         if place is None and before is not None and not self.options.own_clone and not _is_address(before):
             place = Path(before)
-        if place is not None and place != self._own_clone:
-            return self._from_place(place.expanduser())
+        if place is not None and place.resolve() != self._own_clone.resolve():
+            return self._from_place(place.expanduser().absolute())
         if self.source.clone:
             contents = self.source.kind == "pull-mail"
             return self._from_history(update_clone(self.source, self._own_clone, self.progress, contents))
         if self.source.pages:
             with Web(self.source.id, places.cache() / "pages", self.progress) as web:
                 return self._from_sheets(self._from_web(web), self.source.pages[0], discard=web.discard)
-        return self._from_sheets(read_host(self.source), ", ".join(self.source.files), complete=True)
+        return self._from_sheets(read_host(self.source), f"this host: {', '.join(self.source.files)}", complete=True)
 
     @property
     def _own_clone(self) -> Path:
         return places.cache() / "clones" / f"{self.source.id}.git"
 
     def _from_place(self, place: Path) -> Got:
-        if not place.exists():
+        if not os.access(place, os.R_OK):
             raise NotesError(
-                f"The pages of '{self.source.id}' are not there.",
+                f"The pages of '{self.source.id}' are not there, or may not be read.",
                 where=str(place),
                 next=f"Say where they are: kminer sync {self.source.id} --from PATH (`auto`: their own address).",
             )
@@ -151,6 +152,14 @@ class Getter:
             told = follower.follow(of_branch)
             got.notes += [n for n in told if not n.place.seen_until or self.teller.is_released(n.place.said)]
             got.unread |= follower.unread
+            if follower.unread:
+                got.cursor[name] = ""
+        if not got.notes:
+            raise NotesError(
+                f"No revision of the pages of '{self.source.id}' in this repository can be read as release notes.",
+                where=repository.path,
+                next="Are its file contents the project's own? Give a clone of the original.",
+            )
 
     def _tell(self, name: str, content: bytes) -> list[ToldNote]:
         page = _parse(self.source, Sheet(name, name, content))
@@ -200,6 +209,7 @@ def _page_names(project: str) -> Iterator[str]:
 
 
 def _is_address(location: str) -> bool:
+    """Whether the pages are where the source's file says: at an address, or on this host."""
     return not location.startswith("/")
 
 

@@ -68,6 +68,7 @@ def sync(source: Source, db: sqlite3.Connection, database: Path, options: Option
             writer.save_source(db, source)
             _store(source, db, definition, anew, got, versions, options, summary)
             writer.save_cursor(db, source.id, ((name, digest, None) for name, digest in cursor_now.items()), facts)
+            store.save_newest(db, source.id)
             writer.optimise(db)
     summary.seconds = time.monotonic() - started
     return summary
@@ -80,6 +81,9 @@ def _now() -> str:
 def _refuse_cut_pages(source: Source, got: Got, known: Mapping[str, str], standing: Mapping[str, int]) -> None:
     """Take out pages that have lost most of their notes at once; they stay as they are `known`."""
     if got.history:
+        held = sum(standing.values())
+        if held > FEW and len(got.notes) < held * LEAST_SHARE:
+            raise _cut(source, f"This history of '{source.id}'", len(got.notes), held, got.location)
         return
     now = Counter(note.place.place for note in got.notes)
     for name in sorted(got.read):
@@ -88,16 +92,22 @@ def _refuse_cut_pages(source: Source, got: Got, known: Mapping[str, str], standi
             got.read.discard(name)
             got.notes = [note for note in got.notes if note.place.place != name]
             got.cursor[name] = known.get(name, "")
-            got.unread[name] = NotesError(
-                f"A page of '{source.id}' has {now[name]} notes where it had {before}: it looks cut short.",
-                where=f"{got.location} {name}",
-                next=f"If that is right, take it over with --full: kminer sync {source.id} --full.",
-            )
+            page = f"A page of '{source.id}'"
+            got.unread[name] = _cut(source, page, now[name], before, f"{got.location} {name}")
+
+
+def _cut(source: Source, what: str, now: int, before: int, where: str) -> NotesError:
+    return NotesError(
+        f"{what} has {now} notes where it had {before}: it looks cut short.",
+        where=where,
+        next=f"If that is right, take it over with --full: kminer sync {source.id} --full.",
+    )
 
 
 def _definition(source: Source, aliases: Mapping[str, str]) -> str:
     facts = (READER_VERSION, source.kind, source.words, source.tag_pattern, source.series_pattern, source.repository,
-             source.repository_was, source.files, source.branches, source.packages, source.leave_out, source.prose, sorted(aliases.items()))  # fmt: skip
+             source.repository_was, source.files, source.branches, source.packages, source.leave_out, source.prose,
+             sorted(aliases.items()))  # fmt: skip
     return hashlib.sha256(repr(facts).encode()).hexdigest()[:12]
 
 

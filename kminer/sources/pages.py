@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import glob
 import gzip
 import hashlib
 import json
@@ -79,7 +78,7 @@ def _names(source: Source) -> tuple[str, ...]:
 
 def read_host(source: Source) -> Iterator[Sheet | Unread]:
     """The pages that are on this host, by the source's `files`, sorted by name."""
-    files = sorted({file for pattern in source.files for file in glob.glob(pattern)})
+    files = sorted({file for pattern in source.files for file in Path("/").glob(pattern.lstrip("/"))})
     if not files:
         raise NotesError(
             f"Nothing of '{source.id}' is installed on this host.",
@@ -87,7 +86,7 @@ def read_host(source: Source) -> Iterator[Sheet | Unread]:
             next=f"Give a file or folder: kminer sync {source.id} --from PATH.",
         )
     for file in files:
-        yield _read(source, "/".join(Path(file).parts[-2:]), Path(file))
+        yield _read(source, "/".join(file.parts[-2:]), file)
 
 
 def _read(source: Source, path: str, file: Path) -> Sheet | Unread:

@@ -14,7 +14,7 @@ from kminer.history import repository as git
 from kminer.history.commits import read_identity, split_commit
 from kminer.progress import Progress
 from kminer.records import Moment, Reference, Source, ToldNote
-from kminer.sources.pages import Sheet
+from kminer.sources.pages import Sheet, storable
 
 LIKENESS = 0.5
 """Share of words from which on a note that came in the place of another is that one, edited."""
@@ -50,7 +50,7 @@ def list_revisions(repository: pygit2.Repository, source: Source, tip: str) -> l
     walker.simplify_first_parent()
     before: tuple[pygit2.Oid | None, ...] = ()
     for commit in walker:
-        now = tuple(_entry(commit.tree, _fixed_part(pattern)) for pattern in source.files)
+        now = tuple(_entry(commit.tree, pattern) for pattern in source.files)
         if now != before:
             before = now
             pages = dict(_pages(repository, source.files, now))
@@ -65,14 +65,21 @@ def _fixed_part(pattern: str) -> str:
     return pattern.rpartition("/")[0] if "*" in pattern else pattern
 
 
-def _entry(tree: pygit2.Tree, path: str) -> pygit2.Oid | None:
-    """What stands at a path, level by level: a missing folder is the common case."""
+def _entry(tree: pygit2.Tree, pattern: str) -> pygit2.Oid | None:
+    """The file, or the folder of a glob, that stands there, level by level: a missing folder is the common case."""
     found: pygit2.Object = tree
+    path = _fixed_part(pattern)
     for part in path.split("/") if path else ():
         if not isinstance(found, pygit2.Tree) or part not in found:
             return None
         found = found[part]
-    return found.id
+    fits = found.type_str == "tree" if "*" in pattern else _is_file(found)
+    return found.id if fits else None
+
+
+def _is_file(entry: pygit2.Object) -> bool:
+    """Neither a folder, a submodule nor a symbolic link."""
+    return entry.type_str == "blob" and entry.filemode != pygit2.enums.FileMode.LINK
 
 
 def _pages(
@@ -85,8 +92,8 @@ def _pages(
         elif identity:
             tree = repository[identity]
             assert isinstance(tree, pygit2.Tree)
-            blobs = (entry for entry in tree if entry.type_str == "blob" and entry.name)
-            yield from ((str(entry.name), entry.id) for entry in blobs if fnmatchcase(str(entry.name), name))
+            files = (entry for entry in tree if entry.name and _is_file(entry))
+            yield from ((storable(str(entry.name)), entry.id) for entry in files if fnmatchcase(str(entry.name), name))
 
 
 class Follower:

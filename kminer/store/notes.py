@@ -188,23 +188,33 @@ def forget_places(db: sqlite3.Connection, source: str) -> None:
 
 
 def drop_untold(db: sqlite3.Connection, source: str) -> int:
-    """Delete notes of a source that no place tells any more; hand those that another tells to it. Returns how many."""
-    db.execute(
+    """Delete notes of a source that no place tells any more; hand those that another tells to it. Returns how many.
+
+    A source that inherits a note is to be read anew by its next sync, so that the note gets its wording.
+    """
+    heirs = db.execute(
         """
         UPDATE changes SET source = (SELECT min(p.source) FROM note_places p WHERE p.change_id = changes.id)
         WHERE source = ?1 AND type = 'note'
               AND NOT EXISTS (SELECT 1 FROM note_places p WHERE p.change_id = changes.id AND p.source = ?1)
               AND EXISTS (SELECT 1 FROM note_places p WHERE p.change_id = changes.id)
+        RETURNING source
         """,
         (source,),
-    )
-    return db.execute(
+    ).fetchall()
+    for heir in sorted(set(heirs)):
+        db.execute("DELETE FROM source_refs WHERE source = ?", heir)
+        _set_first_releases(db, *heir)
+    gone = db.execute(
         """
         DELETE FROM changes
         WHERE source = ? AND type = 'note' AND NOT EXISTS (SELECT 1 FROM note_places p WHERE p.change_id = changes.id)
         """,
         (source,),
     ).rowcount
+    if gone:
+        db.execute("DELETE FROM refs WHERE type = 'replaces' AND target NOT IN (SELECT key FROM changes)")
+    return gone
 
 
 def read_versions(db: sqlite3.Connection, source: str) -> dict[str, str | None]:
@@ -228,6 +238,20 @@ def save_note_releases(
         """,
         [(source, *row) for row in rows],
     )
+    _set_first_releases(db, source)
+
+
+def save_newest(db: sqlite3.Connection, source: str) -> None:
+    """Set the newest day that the source's pages give, also to notes that belong to another source."""
+    db.execute(
+        """
+        UPDATE sources SET newest = (SELECT max(date) || 'T00:00:00Z' FROM note_places WHERE source = ?1) WHERE id = ?1
+        """,
+        (source,),
+    )
+
+
+def _set_first_releases(db: sqlite3.Connection, source: str) -> None:
     db.execute(
         """
         UPDATE changes SET (first_rc, first_final) = (

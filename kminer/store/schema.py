@@ -289,7 +289,7 @@ def m004_release_notes(db: Database) -> None:
         CREATE TABLE ties (                  -- release notes tied to the changes they speak of
             note_id INTEGER NOT NULL REFERENCES changes(id) ON DELETE CASCADE, -- the note
             change_id INTEGER NOT NULL REFERENCES changes(id) ON DELETE CASCADE, -- the commit, merge or pull
-            tied_by TEXT NOT NULL,           -- id, pull-request, cve, or title: weaker, see score
+            tied_by TEXT NOT NULL,           -- id, pull-request, issue, cve, or title: weaker, see score
             score REAL NOT NULL,             -- 1: they name each other; less: likeness of titles, 0 to 1
             evidence TEXT NOT NULL,          -- what they share
             PRIMARY KEY (note_id, change_id, tied_by)

@@ -33,7 +33,10 @@ def save_features(db: sqlite3.Connection, features: Iterable[Feature], days: Map
 
 
 def tie_by_reference(db: sqlite3.Connection) -> None:
-    """Replace all ties by those of references: commit ids, pull requests, issues that a commit closes, CVEs."""
+    """Replace all ties by those of references: commit ids, pull requests, issues that a commit closes, CVEs.
+
+    A full commit id ties to any project's commit, all else to those of the note's own project.
+    """
     db.execute("DELETE FROM ties")
     db.execute(_BY_ID)
     for kinds, others, name in (
@@ -47,8 +50,10 @@ def tie_by_reference(db: sqlite3.Connection) -> None:
             SELECT r.change_id, o.change_id, '{name}', 1.0, r.value
             FROM refs r
             JOIN changes n ON n.id = r.change_id AND n.type = 'note'
+            JOIN sources s ON s.id = n.source
             JOIN refs o ON o.value = r.value AND o.type IN {others}
             JOIN changes c ON c.id = o.change_id AND c.type <> 'note'
+            JOIN sources h ON h.id = c.source AND h.project = s.project
             WHERE r.type IN {kinds}
             """  # noqa: S608  constants only
         )
