@@ -215,7 +215,7 @@ class Source:
     Of release notes: `pages` are their addresses; `files` are paths or globs in the clone or folder they are read
     from (of a source without `clone`: on this host), `branches` the branches of the clone (none: its head).
     `packages` are names of packages, or globs, whose changelogs they are; `leave_out` are headings, or globs, of
-    lists that were generated and say nothing that somebody thought worth saying.
+    lists that were generated and say nothing that somebody thought worth saying (of commits, their bullets too).
     `prose` is false where a page's licence does not let its sentences be kept.
     """
 

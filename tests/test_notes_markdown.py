@@ -171,7 +171,7 @@ def test_text_is_as_written() -> None:
     ("text", "title"),
     [
         ("Fix a [leak](https://example.org) [moby/moby#1](https://github.com/moby/moby/pull/1)", "Fix a leak"),
-        ("Fix it. [moby/moby#1](https://github.com/moby/moby/pull/1), [#2](https://github.com/a/b/issues/2)", "Fix it."),
+        ("Fix it. [a/b#1](https://github.com/a/b/pull/1), [#2](https://github.com/a/b/issues/2)", "Fix it."),
         ("Fix a leak (#1, #2).", "Fix a leak"),
         ("Fix a leak (#1,\n  #2) and more (#3)", "Fix a leak (#1, #2) and more"),
         ("Fix a leak #1 #2", "Fix a leak"),
@@ -187,7 +187,7 @@ def test_text_is_as_written() -> None:
         ("Update to v1.2.3. Packagers, see e.g. Debian.", "Update to v1.2.3."),
         ("Use e.g. Debian", "Use e.g. Debian"),
         ("Drop `a. B` messages", "Drop a. B messages"),
-        ("*Fix* __the__ `--a=<b|c>` of snake_case_name &amp; \\*that\\*", "Fix the --a=<b|c> of snake_case_name & *that*"),
+        ("*Fix* __the__ `--a=<b|c>` of snake_case &amp; \\*that\\*", "Fix the --a=<b|c> of snake_case & *that*"),
         ("Keep <name>, drop <br>tags<!-- and this -->", "Keep <name>, drop tags"),
         ("![picture](a.png)", "![picture](a.png)"),
         ("[CVE-2019-5736](https://example.org)", "CVE-2019-5736"),
@@ -345,7 +345,8 @@ def test_body_of_a_release() -> None:
     """With a version given all of the text belongs to it; headings that repeat the version are no sections."""
     text = (
         "## 28.0.0\n\nFor a full list of pull requests, see elsewhere:\n\n- milestone\n\n"
-        "### New\n\n- a\n\n## v28.0.0\n\n- b\n\n## 27.0.0\n\n- c\n\n## New Contributors\n\n* @someone made a first contribution in #1\n\n"
+        "### New\n\n- a\n\n## v28.0.0\n\n- b\n\n"
+        "## 27.0.0\n\n- c\n\n## New Contributors\n\n* @someone made a first contribution in #1\n\n"
         "**Full Changelog**: https://github.com/moby/moby/compare/a...b\n"
     )
     for version in ("28.0.0", "v28.0.0", "docker-v28.0.0"):
@@ -634,7 +635,8 @@ def check(text: str, version: str | None) -> None:
         assert note.parent is None or note.parent < position
         assert (note.parent is None) == (note.depth == 0)
     lines = [note.line for note in page.notes]
-    assert lines == sorted(lines) and all(0 < line <= text.count("\n") + text.count("\r") + 1 for line in lines)
+    assert lines == sorted(lines)
+    assert not lines or (lines[0] > 0 and lines[-1] <= text.count("\n") + text.count("\r") + 1)
 
 
 @given(
@@ -660,43 +662,15 @@ def test_very_many_texts_are_parsed_or_refused() -> None:
         check(chance.choice(("", "## 1.0.0\n", "- ")) + text, chance.choice((None, "1.0.0")))
 
 
-MARKS = [
-    "[",
-    "![",
-    ">",
-    "*",
-    "- ",
-    "_a ",
-    "`",
-    "<",
-    "[a](",
-    "[a]: ",
-    "&",
-    "#1 ",
-    "a/",
-    " ",
-    "(",
-    "\\",
-    "http://a(",
-    "<!--",
-]
-
-
 @pytest.mark.slow
-@pytest.mark.parametrize("mark", MARKS)
+@pytest.mark.parametrize("mark", ["[", "![", "* ", "_a ", "`", "[a]: ", "#1 ", "http://a(", "<!--"])
 def test_hostile_text_takes_no_time(mark: str) -> None:
-    """A million marks of any kind take seconds at most, on one line, on long ones and on short ones."""
-    for line in (
-        mark * 1_000_000,
-        f"- {mark * (1500 // len(mark))}\n",
-        f"{mark}\n",
-        f"- {mark}\n",
-        f"> - > - {mark}\n",
-    ):
+    """A million marks of any kind take seconds at most, on one line, on long lines and on short ones."""
+    for line in (mark * 1_000_000, f"- {mark * (1500 // len(mark))}\n", f"- {mark}\n"):
         lines = min(49_000, 990_000 // len(line))
         start = time.monotonic()
         check(f"## 1.0.0\n\n{(line * max(lines, 1))[:990_000]}", None)
-        assert time.monotonic() - start < 15
+        assert time.monotonic() - start < 10
 
 
 @pytest.mark.parametrize(
@@ -705,8 +679,10 @@ def test_hostile_text_takes_no_time(mark: str) -> None:
         "".join(f"{'  ' * depth}- a\n" for depth in range(900)),
         "".join(f"[a{number}]: https://example.org/{number}\n" for number in range(20_000)),
         "".join(f"{'`' * length}a\n" for length in range(1200, 3, -1)),
+        "> - > - a\n" * 10_000,
+        "> " * 1000 + "a\n" + "- " * 1000 + "a\n",
     ],
-    ids=["stairs", "definitions", "fences"],
+    ids=["stairs", "definitions", "fences", "mixture", "nested"],
 )
 def test_hostile_lines_take_no_time(text: str) -> None:
     """Nor do lines each of which is a little different."""

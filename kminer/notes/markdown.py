@@ -103,7 +103,8 @@ def parse(text: str, name: str, source: Source, version: str | None = None) -> P
     and Changed of Keep a Changelog, the heading is. A page without any text, and one that its front matter keeps
     from being shown, is an empty Page.
 
-    Raises NotesError if the text is HTML, binary or too large, or if it names no version and none is given.
+    Raises NotesError if the text is HTML, binary or large (above a million characters or 50,000 lines), or if it
+    names no version and none is given.
     """
     _refuse_foreign(text, name, source)
     text = text.removeprefix("\ufeff").replace("\r\n", "\n").replace("\r", "\n")
@@ -205,6 +206,7 @@ def _split(text: str) -> list[_Part]:
             continue
         line, counted = line + text.count("\n", counted, match.start()), match.start()
         found.append(_Part(version, day, level, line, match.end(), match.start()))
+    # Until here `end` is where a part's own heading starts, which is where the part above it ends.
     return [replace(part, end=below.end if below else len(text)) for part, below in zip_longest(found, found[1:])]
 
 

@@ -13,6 +13,7 @@ from kminer.history.words import Words
 from kminer.markup import with_prefix, without_links
 from kminer.records import Item, Note, Page, Person, Place, Reference, Source, ToldNote
 
+_LISTED_COMMIT = re.compile(r"[0-9a-f]{7,40} \S")
 _WORD = re.compile(r"[^\W_]+")
 _KEY_LIMIT = 2000
 """Characters of a note that its key is made of: long enough for all, short enough for a page that is one line."""
@@ -101,13 +102,14 @@ class Teller:
         return self._versions.read(said) is not None
 
     def _wanted(self, page: Page) -> set[int]:
-        kept = {index for index, note in enumerate(page.notes) if not self._left_out(note.section)}
+        kept = {index for index, note in enumerate(page.notes) if not self._left_out(note)}
         return kept if self._words is None else kept & self._worded(page, self._words)
 
-    def _left_out(self, section: tuple[str, ...]) -> bool:
-        return any(
-            fnmatchcase(heading.lower(), pattern.lower()) for heading in section for pattern in self._source.leave_out
-        )
+    def _left_out(self, note: Note) -> bool:
+        """Whether it stands in a generated list: by its heading or, where git took headings for comments, its look."""
+        patterns = self._source.leave_out
+        headed = (fnmatchcase(heading.lower(), pattern.lower()) for heading in note.section for pattern in patterns)
+        return bool(patterns) and (_LISTED_COMMIT.match(note.title) is not None or any(headed))
 
     def _worded(self, page: Page, words: Words) -> set[int]:
         texts = [f"{note.text}\n{' '.join(note.section)}".encode("utf-8", "replace") for note in page.notes]

@@ -63,7 +63,10 @@ def tie_by_reference(db: sqlite3.Connection) -> None:
         SELECT r.change_id, b.change_id, 'pull-request', 1.0, r.value
         FROM refs r
         JOIN changes n ON n.id = r.change_id AND n.type = 'note'
+        JOIN sources s ON s.id = n.source
         JOIN brought_by b ON b.pull = r.value
+        JOIN changes c ON c.id = b.change_id
+        JOIN sources h ON h.id = c.source AND h.project = s.project
         WHERE r.type IN ('pull-request', 'issue')
         """
     )
