@@ -118,7 +118,8 @@ def test_by_the_commit_it_is_a_backport_of(lab: Lab, repo: GitRepo) -> None:
     lab.sync_code(replace(CODE, project="linux"))
     stable = replace(NOTES, id="stable", kind="kernel-changelog", project="linux")
     (lab.folder / "stable").mkdir()
-    text = f"commit {'b' * 40}\nDate:   Fri Nov 22 15:38:37 2024 +0100\n\n    memcg: mend it\n\n    commit {upstream} upstream.\n"
+    date = "Date:   Fri Nov 22 15:38:37 2024 +0100"
+    text = f"commit {'b' * 40}\n{date}\n\n    memcg: mend it\n\n    commit {upstream} upstream.\n"
     (lab.folder / "stable" / "ChangeLog-6.12.1").write_text(text)
     lab.sync_notes(stable)
     assert lab.tie() == {("memcg: mend it", "memcg: fix a leak", "id", 1.0)}
@@ -227,7 +228,7 @@ def test_by_a_near_title(lab: Lab) -> None:
          "memcg: reclaim charges of dying widgets before OOM", "title")
     }  # fmt: skip
     assert all(LIKENESS <= score < 1 for *_, score in ties)
-    assert lab.tell("memcg: charges of widgets are counted otherwise", "Dying widgets") == ties, "too unlike, too few words"
+    assert lab.tell("memcg: charges of widgets are counted otherwise", "Dying widgets") == ties, "too unlike, too short"
 
 
 def test_near_titles_that_are_equally_near_share(lab: Lab) -> None:
@@ -328,8 +329,8 @@ def test_a_feature_by_commit_and_by_note(lab: Lab, features: Callable[..., None]
         ("Add widgets", "widgets", "commit", commit), ("Add widgets", "widgets", "note", commit),
         ("Add widgets", "short", "commit", commit[:12]), ("Add widgets", "short", "note", commit[:12]),
     }  # fmt: skip
-    types = ask(lab.database, "SELECT c.type, m.mentioned_by FROM feature_mentions m JOIN changes c ON c.id = m.change_id")
-    assert set(types) == {("commit", "commit"), ("note", "note")}
+    sql = "SELECT c.type, m.mentioned_by FROM feature_mentions m JOIN changes c ON c.id = m.change_id"
+    assert set(ask(lab.database, sql)) == {("commit", "commit"), ("note", "note")}
 
 
 @pytest.mark.parametrize(
@@ -403,7 +404,8 @@ def test_the_order_of_sources_does_not_matter(lab: Lab, features: Callable[..., 
     features(feature("it", terms=("widget",)), feature("own", project="docker", commits=((commit, ""),)))
     text = "- Widgets #7\n- The same title\n- Mend the widget\n- memcg: reclaim charges of dying widgets soon"
     for name in ("first", "second"):
-        lab.sync_notes(replace(NOTES, id=name), page=text, **{name: f"## 2.0\n\n- Only {name} says: the same title\n"})
+        own = {name: f"## 2.0\n\n- Only {name} says: the same title\n"}
+        lab.sync_notes(replace(NOTES, id=name), False, page=text, **own)
     found = []
     for number, order in enumerate(permutations(("code", "first", "second"))):
         database = lab.database.with_name(f"{number}.db")
@@ -426,7 +428,7 @@ def test_ties_follow_the_notes(lab: Lab) -> None:
     }, "what a page once said was said of that change"  # fmt: skip
     (lab.folder / "notes" / "page.md").write_text(f"## 1.0 ({DAY})\n\n- Nothing of the kind\n")
     lab.sync_notes(full=True)
-    assert {tie[0] for tie in lab.tie()} == {"Mend the widget"}, "--full forgets what stood there last, not what had gone"
+    assert {tie[0] for tie in lab.tie()} == {"Mend the widget"}, "--full forgets what stood there, not what had gone"
 
 
 def test_ties_follow_the_commits(lab: Lab) -> None:

@@ -23,7 +23,7 @@ from kminer.progress import Progress
 from kminer.records import NotedRelease, Page, Source, ToldNote
 from kminer.sources.git import Options
 from kminer.sources.pages import Sheet, Unread, decode, open_listings, read_folder, read_host, read_releases
-from kminer.sources.revisions import Follower, list_revisions, read_mails, read_tags
+from kminer.sources.revisions import Follower, list_revisions, open_mailboxes, read_mails, read_tags
 from kminer.sources.web import Web
 
 
@@ -91,6 +91,8 @@ class Getter:
         sheets = read_folder(self.source, place)
         if self.source.kind == "github-releases":
             sheets = open_listings(self.source, sheets)
+        elif self.source.kind == "pull-mail":
+            sheets = open_mailboxes(sheets)
         return self._from_sheets(sheets, str(place), complete=self.source.kind == "markdown" and place.is_dir())
 
     def _from_sheets(

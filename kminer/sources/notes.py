@@ -124,7 +124,7 @@ def _store(
     if got.history:
         store.forget_places(db, source.id)
     else:
-        notes = _compare(source, db, anew, got)
+        notes = _compare(source, db, anew, got, versions)
     summary.read, summary.matched = len(got.read) or len(got.cursor), len(notes)
     summary.new, numbers = store.save_notes(db, source.id, definition, notes)
     summary.dropped = store.drop_untold(db, source.id)
@@ -139,8 +139,13 @@ def _store(
     summary.releases, summary.changed = len(releases), True
 
 
-def _compare(source: Source, db: sqlite3.Connection, anew: bool, got: Got) -> list[ToldNote]:
-    """Set what stood in the pages before against what stands there now; returns the notes with their days."""
+def _compare(
+    source: Source, db: sqlite3.Connection, anew: bool, got: Got, versions: Versions
+) -> list[ToldNote]:
+    """Set what stood in the pages before against what stands there now; returns the notes with their days.
+
+    What stood under no version yet and is gone leaves no trace, as in a history.
+    """
     today = _now()[:10]
     before = store.read_places(db, source.id)
     told = {store.place_key(note): note for note in got.notes}
@@ -156,6 +161,7 @@ def _compare(source: Source, db: sqlite3.Connection, anew: bool, got: Got) -> li
         edited: dict[str, ToldNote] = {}
     else:
         edited = find_edited(came.values(), [_as_told(key, row) for key, row in went.items()])
+        store.delete_places(db, source.id, [key for key in went if versions.read(key[2]) is None])
         store.end_places(db, source.id, [(key, today, _why(key, told, edited, got)) for key in went])
     old = {store.place_key(new): key for key, new in edited.items()}
     return [

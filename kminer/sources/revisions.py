@@ -14,7 +14,7 @@ from kminer.history import repository as git
 from kminer.history.commits import read_identity, split_commit
 from kminer.progress import Progress
 from kminer.records import Moment, Reference, Source, ToldNote
-from kminer.sources.pages import Sheet, storable
+from kminer.sources.pages import Sheet, Unread, storable
 
 LIKENESS = 0.5
 """Share of words from which on a note that came in the place of another is that one, edited."""
@@ -23,6 +23,8 @@ HEAD_LIMIT = 64 * 1024
 """Bytes of a mail in which its subject is looked for."""
 
 _PULL_SUBJECT = re.compile(rb"^Subject:[^\n]*(?:\n[ \t][^\n]*)*\bPULL\b", re.MULTILINE | re.IGNORECASE)
+_MAIL_START = re.compile(rb"(?:\A|(?<=\n)\r?\n)From [^\n]*\n")
+_QUOTED_START = re.compile(rb"^>(>*From )", re.MULTILINE)
 _MESSAGE_ID = re.compile(rb"^Message-ID:\s*<?([^<>\s]+)>?", re.MULTILINE | re.IGNORECASE)
 
 Tell = Callable[[str, bytes], list[ToldNote]]
@@ -220,6 +222,22 @@ def read_mails(repository: pygit2.Repository, tips: Sequence[str], known: Sequen
         if "m" in commit.tree and isinstance(commit.tree["m"], pygit2.Blob):
             content = commit.tree["m"].data
             if _PULL_SUBJECT.search(content[:HEAD_LIMIT]):
-                found = _MESSAGE_ID.search(content[:HEAD_LIMIT])
-                name = found[1].decode("utf-8", "replace") if found else str(commit.id)
-                yield Sheet(name, f"{repository.path} {commit.id}", content)
+                yield Sheet(_mail_name(content, str(commit.id)), f"{repository.path} {commit.id}", content)
+
+
+def open_mailboxes(sheets: Iterable[Sheet | Unread]) -> Iterator[Sheet | Unread]:
+    """The mails in files; of a mailbox (mboxrd) with several, the pull requests, named as in an archive."""
+    for sheet in sheets:
+        mails = _MAIL_START.split(sheet.content) if isinstance(sheet, Sheet) else []
+        if isinstance(sheet, Unread) or len(mails) < 3:
+            yield sheet
+            continue
+        for number, mail in enumerate(mails[1:], 1):
+            if _PULL_SUBJECT.search(mail[:HEAD_LIMIT]):
+                name = _mail_name(mail, f"{sheet.name} {number}")
+                yield Sheet(name, f"{sheet.address} {name}", _QUOTED_START.sub(rb"\1", mail))
+
+
+def _mail_name(content: bytes, otherwise: str) -> str:
+    found = _MESSAGE_ID.search(content[:HEAD_LIMIT])
+    return found[1].decode("utf-8", "replace") if found else otherwise
