@@ -149,6 +149,8 @@ def _source(table: Table, file: Path) -> Source:
     for word in get_texts(table, "words", file):
         if not word.strip("* \t\n"):
             raise fault(file, "words", f"must hold words, not {word!r}")
+    if table["kind"] not in HISTORIES and not any(table.get(key) for key in ("pages", "files", "clone")):
+        raise fault(file, "pages", "must be there, or `files`, or `clone`: where the release notes are")
     releases, pulls = get(table, "releases", dict, {}, file), get(table, "pulls", dict, {}, file)
     check_keys(releases, {"tag", "series"}, file, "releases.")
     check_keys(pulls, {"title"}, file, "pulls.")

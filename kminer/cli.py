@@ -88,7 +88,7 @@ def sync(
             except KminerError as error:
                 failed = max(failed, error.exit_code)
                 terminal.fail(str(error))
-        if any(summary.changed for summary in summaries):
+        if summaries:
             _tie(db, terminal)
         if summaries and not no_labels:
             failed = max(failed, _label_new(db, jobs or default_jobs(), terminal))

@@ -49,3 +49,7 @@ class ModelError(KminerError):
 
 class NotesError(KminerError):
     """A page of release notes cannot be had, or is not what its source says it is (exit code 1)."""
+
+
+class MissingPageError(NotesError):
+    """The server says that there is no such page (exit code 1)."""

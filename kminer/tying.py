@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import math
 import re
 import sqlite3
@@ -10,10 +11,14 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from kminer import catalogue
+from kminer.datafiles import find_files
 from kminer.progress import Progress
 from kminer.store import ties as store
 from kminer.store.reader import Row
 from kminer.store.writer import transaction
+
+RULES = 1
+"""Raised when notes are tied by other rules, so that all are tied anew."""
 
 LIKENESS = 0.6
 """Likeness of titles, 0 to 1, from which on a note is tied to a change."""
@@ -37,8 +42,12 @@ _COMMON = frozenset(
 def tie_store(db: sqlite3.Connection, progress: Progress) -> None:
     """Work out anew which notes speak of which changes, and which changes name which features.
 
-    Raises CatalogueError or StoreError; the store is then as it was.
+    Does nothing where changes and catalogue are those of the last time. Raises CatalogueError or StoreError; the
+    store is then as it was.
     """
+    version = _version()
+    if store.is_tied(db, version):
+        return
     features = list(catalogue.load_features().values())
     days = {
         (project, release.version): release.date
@@ -52,6 +61,16 @@ def tie_store(db: sqlite3.Connection, progress: Progress) -> None:
         store.save_title_ties(db, _tie_by_title(store.read_untied(db), store.read_titles(db)))
         store.mention_by_commit(db, features)
         store.mention_by_name(db, features)
+        store.set_tied(db, version)
+
+
+def _version() -> int:
+    """A fingerprint of the rules here and of the catalogue's files, as a positive number of SQLite's user_version."""
+    digest = hashlib.sha256(repr((RULES, LIKENESS, WINDOW, RAREST)).encode())
+    for folder in ("data/features", "data/releases"):
+        for file in find_files(folder, "*.toml"):
+            digest.update(file.read_bytes())
+    return int.from_bytes(digest.digest()[:4]) >> 1 or 1
 
 
 @dataclass(frozen=True, slots=True)

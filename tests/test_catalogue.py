@@ -13,6 +13,8 @@ from syncing import ask
 
 from kminer import catalogue, places
 from kminer.errors import CatalogueError, UsageError
+from kminer.records import HISTORIES
+from kminer.sources import KINDS
 
 Kminer = Callable[..., "subprocess.CompletedProcess[str]"]
 
@@ -258,12 +260,50 @@ def test_shipped_sources() -> None:
     assert {name for name, source in sources.items() if source.default} == {"linux", "docker"}
     assert {name for name, source in sources.items() if source.demo} == {"linux-demo", "docker-demo"}
     for source in sources.values():
-        assert source.words
         assert re.compile(source.tag_pattern).groupindex["version"]
-        assert source.demo or all(address.startswith("https://") for address in source.clone)
-        assert source.demo or ("{id}" in source.commit_url and source.clone)
+        assert all(address.startswith("https://") for address in source.clone + source.pages)
+        if source.kind in HISTORIES:
+            assert source.words
+            assert source.demo or ("{id}" in source.commit_url and source.clone)
+        else:
+            assert source.kind in KINDS
+            assert source.clone or source.pages or source.files
     assert len(sources["linux"].paths) >= 60
     assert len(sources["docker"].paths) >= 25
+
+
+NOTES = """
+id = "mine"
+kind = "markdown"
+project = "mine"
+title = "My own notes"
+files = ["NEWS.md"]
+words_of = "linux"
+prose = false
+
+[releases]
+tag = '^v(?P<version>\\d+(?:\\.\\d+)*)$'
+series = '^\\d+'
+"""
+
+
+def test_a_source_of_notes(home: Path) -> None:
+    """It needs no tracked paths, takes the words of another, and must say where its pages are."""
+    folder = places.own("data/sources")
+    folder.mkdir(parents=True)
+    (folder / "mine.toml").write_text(NOTES)
+    source = catalogue.find_source("mine")
+    assert (source.files, source.prose, source.paths) == (("NEWS.md",), False, ())
+    assert source.words == catalogue.find_source("linux").words
+    for wrong, message in (
+        (NOTES.replace('"linux"', '"nothing"'), "words_of"),
+        (NOTES.replace("words_of", 'words = ["a"]\nwords_of'), "words_of"),
+        (NOTES.replace('files = ["NEWS.md"]\n', ""), "`pages` must be there, or `files`, or `clone`"),
+        (NOTES.replace("prose = false", "prose = 1"), "`prose` must be true or false"),
+    ):
+        (folder / "mine.toml").write_text(wrong)
+        with pytest.raises(CatalogueError, match=message):
+            catalogue.load_sources()
 
 
 def test_mechanisms_are_those_of_the_taxonomy() -> None:

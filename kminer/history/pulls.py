@@ -17,44 +17,24 @@ def find_brought(
 ) -> Iterator[tuple[bytes, str, bytes]]:
     """(commit, number of its pull request, merge) of the commits that came in by the merge of a pull request.
 
-    `history` yields [id, parent, ...], children before parents. Of several such merges the oldest counts, and of
-    those merged into its branch the one that brought the commit there; what is on the main line of a head that no
-    other commit leads to was brought by none.
+    `history` yields [id, parent, ...], children before parents. The main line is what the head of a branch that no
+    other commit leads to reaches without going into pull requests; it was brought by none. Of the pull requests
+    merged into it the oldest counts: one that was merged into another's branch, perhaps in a repository that was
+    taken over whole, has a number that need not be this repository's.
     """
     merges: list[tuple[str, bytes]] = []
-    within: list[int] = []
     open_edges: dict[bytes, int] = {}
     for commit, *parents in history:
         state = open_edges.pop(commit, _MAIN_LINE)
         if state != _MAIN_LINE:
             yield commit, *merges[state]
-        number, below = _number(repository, commit) if len(parents) > 1 else None, state
+        number = _number(repository, commit) if len(parents) > 1 and state == _MAIN_LINE else None
         if number:
-            below = len(merges)
             merges.append((number, commit))
-            within.append(state)
         for index, parent in enumerate(parents):
-            comes = below if index else state
-            open_edges[parent] = _first(open_edges.get(parent, comes), comes, within)
-
-
-def _first(one: int, other: int, within: Sequence[int]) -> int:
-    """Which of two merges that lead to a commit took it in: the one that the other is `within`, else the older."""
-    if one == other or _MAIN_LINE in (one, other):
-        return min(one, other)
-    ways = zip(_way(one, within), _way(other, within), strict=False)
-    apart = next(((mine, its) for mine, its in ways if mine != its), None)
-    if apart is None:
-        return min(one, other, key=lambda merge: len(_way(merge, within)))
-    return one if apart[0] > apart[1] else other
-
-
-def _way(merge: int, within: Sequence[int]) -> list[int]:
-    """The merges that lead to a merge, itself the last."""
-    way = [merge]
-    while within[way[-1]] != _MAIN_LINE:
-        way.append(within[way[-1]])
-    return way[::-1]
+            comes = len(merges) - 1 if number and index else state
+            known = open_edges.get(parent, comes)
+            open_edges[parent] = _MAIN_LINE if _MAIN_LINE in (known, comes) else max(known, comes)
 
 
 def _number(repository: pygit2.Repository, commit: bytes) -> str | None:

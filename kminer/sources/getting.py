@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 import pygit2
 
 from kminer import catalogue, places
-from kminer.errors import KminerError, NotesError, RepositoryError
+from kminer.errors import KminerError, MissingPageError, NotesError, RepositoryError
 from kminer.history import repository as git
 from kminer.history.clone import fetch_blobs, update_clone
 from kminer.notes import debian, markdown, moin, pullmail, shortlog
@@ -72,7 +72,14 @@ class Getter:
             return self._from_history(update_clone(self.source, self._own_clone, self.progress, contents))
         if self.source.pages:
             with Web(self.source.id, places.cache() / "pages", self.progress) as web:
-                return self._from_sheets(self._from_web(web), self.source.pages[0], discard=web.discard)
+                got = self._from_sheets(self._from_web(web), self.source.pages[0], discard=web.discard)
+            if not got.cursor:
+                raise NotesError(
+                    f"There is no page of '{self.source.id}' at any of its addresses.",
+                    where=", ".join(self.source.pages),
+                    next=f"Check the addresses in {self.source.file}, or give a folder of pages with --from.",
+                )
+            return got
         return self._from_sheets(read_host(self.source), f"this host: {', '.join(self.source.files)}", complete=True)
 
     @property
@@ -186,6 +193,11 @@ class Getter:
             self.progress.advance(1)
             try:
                 yield Sheet(name, address, web.get_text(address).text.encode())
+            except MissingPageError as error:
+                if any("{version}" in page for page in self.source.pages):
+                    self.progress.detail(f"{self.source.id}: there is no page {address} yet")
+                else:
+                    yield Unread(name, error)
             except NotesError as error:
                 yield Unread(name, error)
 

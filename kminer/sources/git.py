@@ -52,7 +52,7 @@ class Options:
 @dataclass(slots=True)
 class Summary:
     """What one sync did. `read` and `matched` count commits (or pages and their notes), `new` changes that the store
-    did not hold; `failures` tell of pages that could not be read; `changed` is whether the store was written."""
+    did not hold; `failures` tell of pages that could not be read."""
 
     source: str
     location: str
@@ -65,7 +65,6 @@ class Summary:
     seconds: float = 0.0
     notes: list[str] = field(default_factory=list)
     failures: list[str] = field(default_factory=list)
-    changed: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -301,6 +300,7 @@ def _store(
 ) -> None:  # fmt: skip
     row, _ = reader.get_cursor(db, source.id)
     with writer.transaction(db):
+        writer.touch(db)
         writer.save_source(db, source)
         for changes in shards:
             summary.matched += len(changes)
@@ -308,8 +308,7 @@ def _store(
         if lineage is not None:
             _store_lineage(plan, source, db, releases, lineage, summary)
         if source.repository:
-            listed = git.list_commits(repository.path, plan.tips, plan.base)
-            brought = find_brought(repository, listed)
+            brought = find_brought(repository, git.list_commits(repository.path, plan.tips))
             pulls = ((key.hex(), f"{source.repository}#{number}", merge.hex()) for key, number, merge in brought)
             writer.save_brought_by(db, source.id, pulls)
         if plan.whole:
@@ -326,7 +325,7 @@ def _store(
         }
         writer.save_cursor(db, source.id, ((r.name, r.object_id, r.commit) for r in plan.refs), facts)
         writer.optimise(db)
-    summary.releases, summary.changed = len(releases), True
+    summary.releases = len(releases)
 
 
 def _commits_known(plan: _Plan, row: reader.Row | None, lineage: Lineage | None, read: int) -> int:

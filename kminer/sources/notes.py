@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from kminer import catalogue
-from kminer.errors import NotesError
+from kminer.errors import NotesError, UsageError
 from kminer.notes.telling import Teller, Versions
 from kminer.progress import Progress
 from kminer.records import Place, Reference, Source, ToldNote
@@ -40,6 +40,8 @@ def sync(source: Source, db: sqlite3.Connection, database: Path, options: Option
     NotesError or RepositoryError when there is no page at all; the store is then as it was.
     """
     started = time.monotonic()
+    if options.since is not None:
+        raise UsageError(f"--since is for histories of code; '{source.id}' has release notes.")
     row, cursor = reader.get_cursor(db, source.id)
     aliases = catalogue.load_version_aliases().get(source.project, {})
     definition = _definition(source, aliases)
@@ -65,6 +67,7 @@ def sync(source: Source, db: sqlite3.Connection, database: Path, options: Option
             "commits": len(cursor_now), "synced_at": _now(),
         }  # fmt: skip
         with writer.transaction(db):
+            writer.touch(db)
             writer.save_source(db, source)
             _store(source, db, definition, anew, got, versions, options, summary)
             writer.save_cursor(db, source.id, ((name, digest, None) for name, digest in cursor_now.items()), facts)
@@ -136,7 +139,7 @@ def _store(
         db, source.id,
         [(v.said, v.version, v.kind, v.series, position, days[v.said]) for position, v in enumerate(releases)],
     )  # fmt: skip
-    summary.releases, summary.changed = len(releases), True
+    summary.releases = len(releases)
 
 
 def _compare(

@@ -175,9 +175,14 @@ def _key(note: ToldNote) -> _Key:
 
 
 def find_edited(came: Iterable[ToldNote], went: Iterable[ToldNote]) -> dict[str, ToldNote]:
-    """Notes that went, by key, with the one that came in their place: the likest of the same version."""
+    """Notes that went, by key, with the one that came in their place: the likest of the same version.
+
+    Commits' titles in a shortlog are alike by nature, and never an edit of each other.
+    """
     fresh: dict[str, list[tuple[set[str], ToldNote]]] = {}
     for note in came:
+        if note.place.form == "shortlog":
+            continue
         fresh.setdefault(note.place.version, []).append((_words(note), note))
     edited, taken = dict[str, ToldNote](), set[str]()
     for old in went:

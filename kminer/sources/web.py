@@ -31,7 +31,7 @@ from requests.auth import AuthBase
 from requests.utils import parse_header_links, requote_uri
 
 from kminer import __version__
-from kminer.errors import NotesError
+from kminer.errors import MissingPageError, NotesError
 from kminer.progress import Progress
 from kminer.sources.webcache import KeptPage, PageCache, plain_line
 
@@ -406,7 +406,9 @@ class Web:
                 answer.address,
                 f"Put a valid token into the environment variable {self._token_name}, or unset it.",
             )
-        return self._error(status, answer.address, "Check the address in the source's file.")
+        kind = MissingPageError if answer.status in (404, 410) else NotesError
+        next = "Check the address in the source's file."
+        return kind(f"{self._source}: {status}.", where=_shown(answer.address), next=next)
 
     def _limit_error(self, answer: _Answer, ask: _Ask, wait: float) -> NotesError:
         end = _end(wait).strftime("%Y-%m-%d %H:%M:%S UTC")

@@ -9,6 +9,16 @@ from kminer.records import Feature
 from kminer.store.reader import Row, read_rows
 
 
+def is_tied(db: sqlite3.Connection, version: int) -> bool:
+    """Whether the ties are those of the changes that are held, worked out by this `version`."""
+    return bool(db.execute("PRAGMA user_version").fetchone()[0] == version)
+
+
+def set_tied(db: sqlite3.Connection, version: int) -> None:
+    """Note by which version the ties were worked out; 0: they are stale."""
+    db.execute(f"PRAGMA user_version = {version:d}")
+
+
 def save_aliases(db: sqlite3.Connection, aliases: Mapping[str, Mapping[str, str]]) -> None:
     """Replace the version aliases, by project and number as said."""
     db.execute("DELETE FROM version_aliases")

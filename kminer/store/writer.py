@@ -23,6 +23,11 @@ def transaction(db: sqlite3.Connection) -> Iterator[None]:
         raise
 
 
+def touch(db: sqlite3.Connection) -> None:
+    """Note that ties between changes are stale, in the transaction that makes them so."""
+    db.execute("PRAGMA user_version = 0")
+
+
 def save_source(db: sqlite3.Connection, source: Source) -> None:
     """Insert or refresh the source's row and its tracked paths."""
     db.execute(
@@ -145,10 +150,11 @@ def save_first_releases(
 
 
 def save_brought_by(db: sqlite3.Connection, source: str, rows: Iterable[tuple[str, str, str]]) -> None:
-    """Note which pull request brought a commit: (key, owner/name#number, id of the merge)."""
+    """Replace what is known of which pull request brought a commit: (key, owner/name#number, id of the merge)."""
+    db.execute("DELETE FROM brought_by WHERE change_id IN (SELECT id FROM changes WHERE source = ?)", (source,))
     db.executemany(
         """
-        INSERT OR REPLACE INTO brought_by (change_id, pull, merge_id)
+        INSERT INTO brought_by (change_id, pull, merge_id)
         SELECT id, ?2, ?3 FROM changes WHERE source = ?4 AND key = ?1
         """,
         [(key, pull, merge, source) for key, pull, merge in rows],
