@@ -61,6 +61,11 @@ def load_features() -> dict[str, Feature]:
     return {table["id"]: _feature(table, file) for file, table in read_tables("data/features").values()}
 
 
+def load_kernel_features() -> dict[str, Feature]:
+    """The kernel's features by id."""
+    return {name: feature for name, feature in load_features().items() if feature.project == "linux"}
+
+
 def load_release_dates() -> dict[str, list[ReleaseDate]]:
     """Release dates by project, in the order of their files."""
     dates: dict[str, list[ReleaseDate]] = {}
@@ -149,8 +154,6 @@ def _source(table: Table, file: Path) -> Source:
     for word in get_texts(table, "words", file):
         if not word.strip("* \t\n"):
             raise fault(file, "words", f"must hold words, not {word!r}")
-    if table["kind"] not in HISTORIES and not any(table.get(key) for key in ("pages", "files", "clone")):
-        raise fault(file, "pages", "must be there, or `files`, or `clone`: where the release notes are")
     releases, pulls = get(table, "releases", dict, {}, file), get(table, "pulls", dict, {}, file)
     check_keys(releases, {"tag", "series"}, file, "releases.")
     check_keys(pulls, {"title"}, file, "pulls.")
@@ -234,6 +237,11 @@ def _feature(table: Table, file: Path) -> Feature:
         ),
         note=get(table, "note", str, "", file),
         terms=get_texts(table, "terms", file),
+        detectors=get_texts(table, "detect", file),
+        kconfig=get_texts(table, "kconfig", file),
+        privilege=get(table, "privilege", str, "", file),
+        presence=tuple(get(table, "presence", dict, {}, file).items()),
+        backports=get_texts(table, "seen_before_since", file),
     )
 
 

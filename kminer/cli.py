@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from kminer import __version__, labelcli
+from kminer import __version__, labelcli, probecli
 from kminer.command import Group, check_known, completes, database_of, open_store, terminal_of
 from kminer.errors import KminerError, NotesError, UsageError
 
@@ -380,3 +380,5 @@ main.add_command(labelcli.classify)
 main.add_command(labelcli.label)
 main.add_command(labelcli.train)
 main.add_command(labelcli.evaluate)
+main.add_command(probecli.probe)
+main.add_command(probecli.features)

@@ -268,7 +268,10 @@ class Release:
 class Feature:
     """A kernel or engine capability of the catalogue: what it is, and since which release.
 
-    `terms` are names by which others speak of it ("userxattr"), and by which they speak of nothing else.
+    `terms` are names by which others speak of it ("userxattr"), and by which they speak of nothing else. `detectors`
+    are questions to a kernel, best first ("cgfile:memory.peak"); `kconfig` the symbols it is built by; `privilege`
+    what it takes to use it: none, userns (a user namespace or root), root. `presence` says of kernels whose source
+    was searched whether they have it; `backports` are releases older than `since` that were seen to have it.
     """
 
     id: str
@@ -282,6 +285,28 @@ class Feature:
     commits: tuple[tuple[str, str], ...] = ()
     note: str = ""
     terms: tuple[str, ...] = ()
+    detectors: tuple[str, ...] = ()
+    kconfig: tuple[str, ...] = ()
+    privilege: str = ""
+    presence: tuple[tuple[str, bool], ...] = ()
+    backports: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """The verdict of a probe on a feature: available, compiled-in, blocked, bound-elsewhere, absent or unknown.
+
+    `reason` says why in words, `by` what blocks or binds it, `detector` and `errno` what decided; `evidence` holds
+    every detector's answer.
+    """
+
+    feature: str
+    verdict: str
+    reason: str
+    by: str
+    detector: str
+    errno: str
+    evidence: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

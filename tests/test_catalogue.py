@@ -288,7 +288,7 @@ series = '^\\d+'
 
 
 def test_a_source_of_notes(home: Path) -> None:
-    """It needs no tracked paths, takes the words of another, and must say where its pages are."""
+    """It needs no tracked paths, and may take the words of another."""
     folder = places.own("data/sources")
     folder.mkdir(parents=True)
     (folder / "mine.toml").write_text(NOTES)
@@ -298,7 +298,6 @@ def test_a_source_of_notes(home: Path) -> None:
     for wrong, message in (
         (NOTES.replace('"linux"', '"nothing"'), "words_of"),
         (NOTES.replace("words_of", 'words = ["a"]\nwords_of'), "words_of"),
-        (NOTES.replace('files = ["NEWS.md"]\n', ""), "`pages` must be there, or `files`, or `clone`"),
         (NOTES.replace("prose = false", "prose = 1"), "`prose` must be true or false"),
     ):
         (folder / "mine.toml").write_text(wrong)

@@ -16,7 +16,7 @@ from gitrepo import GitRepo
 from syncing import ask, check_whole, dump
 
 from kminer.errors import StoreError
-from kminer.store.database import PROGRAM_ID, open_for_reading, open_for_writing
+from kminer.store.database import NEWEST_MIGRATION, PROGRAM_ID, open_for_reading, open_for_writing
 from kminer.store.schema import migrations
 
 Kminer = Callable[..., subprocess.CompletedProcess[str]]
@@ -276,6 +276,22 @@ def test_migrations_run_once(database: Path) -> None:
     assert ask(database, "PRAGMA journal_mode") == [("wal",)]
     assert ask(database, "PRAGMA application_id") == [(PROGRAM_ID,)]
     check_whole(database)
+
+
+def test_an_older_database(kminer: Kminer, synced: Path, repo: GitRepo) -> None:
+    """One that an older kminer made says so when it is read; a sync brings it up to date and keeps what it holds."""
+    assert next(reversed(migrations._migrations)).name == NEWEST_MIGRATION
+    before = ask(synced, "SELECT key, title FROM changes ORDER BY key")
+    db = sqlite3.connect(synced)
+    db.execute("DELETE FROM _sqlite_migrations WHERE name = ?", (NEWEST_MIGRATION,))
+    for table in ("findings", "hosts"):
+        db.execute(f"DROP TABLE {table}")
+    db.commit()
+    db.close()
+    check_failure(kminer("--db", synced, "releases"), 1, "older kminer", "kminer sync")
+    assert kminer("--db", synced, "sync", "sample", "--repo", f"sample={repo.path}").returncode == 0
+    assert kminer("--db", synced, "releases").returncode == 0
+    assert ask(synced, "SELECT key, title FROM changes ORDER BY key") == before
 
 
 def test_tables_are_strict(database: Path) -> None:

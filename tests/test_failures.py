@@ -338,11 +338,13 @@ def test_since_nonsense(kminer: Kminer, synced: Path, repo: GitRepo, since: str)
     assert content(synced) == before
 
 
-@pytest.mark.parametrize("pair", ["sample", "sample=", "=/tmp", "", "/tmp"])
+@pytest.mark.parametrize("pair", ["sample=", "=/tmp", ""])
 def test_repo_without_its_two_parts(kminer: Kminer, synced: Path, pair: str) -> None:
-    """--repo must be SOURCE=PATH."""
+    """--repo must be SOURCE=PATH; PATH alone will do where one source is to be synced."""
     before = content(synced)
     check_failure(kminer("--db", synced, "sync", "sample", "--repo", pair), 2, "SOURCE=PATH")
+    check_failure(kminer("--db", synced, "sync", "sample", "--repo", "/nowhere"), 1, "no git repository", "/nowhere")
+    check_failure(kminer("--db", synced, "sync", "sample", "linux", "--repo", "/nowhere"), 2, "SOURCE=PATH")
     assert content(synced) == before
 
 
@@ -459,7 +461,9 @@ def test_a_full_disk(kminer: Kminer, tiny_disk: Path, tmp_path: Path) -> None:
                 check_failure(done, 1, "where:", "next:", tiny_disk, "space")
                 assert content(database) == before, room
                 asked = kminer("--db", database, "sources", "--json")
-                assert asked.returncode == 0 or "empty" in asked.stderr or "no database" in asked.stderr, asked.stderr
+                assert asked.returncode == 0 or any(
+                    word in asked.stderr for word in ("empty", "no database", "older kminer")
+                ), asked.stderr
             filler.unlink()
             done = kminer("--db", database, "sync", "sample", "--no-labels", "--repo", f"sample={long}")
             assert done.returncode == 0, done.stderr

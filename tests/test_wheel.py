@@ -72,6 +72,10 @@ def _shipped() -> Iterator[str]:
     yield from (f"kminer/shipped/{name}" for name in listed if (CHECKOUT / name).exists())
 
 
+SETTINGS = {"upgrade": ["--set", "from=v5.4", "--set", "to=v5.8"], "release": ["--set", "release=v5.8"]}
+"""What reports must be given."""
+
+
 def use(kminer: list[str], folder: Path) -> None:
     """Run the demo, every query without parameters to give, and every report, from `folder`; all must be well."""
     environment = {name: value for name, value in os.environ.items() if name not in ("PYTHONPATH", "VIRTUAL_ENV")}
@@ -93,7 +97,7 @@ def use(kminer: list[str], folder: Path) -> None:
     assert len(run("--db", database, "query", "releases", "--format", "csv").splitlines()) >= 1
     for report in (CHECKOUT / "reports").glob("*.md.j2"):
         name = report.name.removesuffix(".md.j2")
-        settings = ["--set", "from=v5.4", "--set", "to=v5.8"] if name == "upgrade" else []
+        settings = SETTINGS.get(name, [])
         written = Path(folder, run("--db", database, "report", name, *settings, "--out", str(folder / "out")).strip())
         assert written.stat().st_size > 500
         assert "demo" in written.read_text().lower()

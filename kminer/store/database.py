@@ -15,6 +15,10 @@ PROGRAM_ID = 0x6B6D696E
 """SQLite application_id of kminer's files: "kmin"."""
 
 
+NEWEST_MIGRATION = "m005_hosts"
+"""The last of the schema's migrations: a database without it lacks tables that are asked for."""
+
+
 @contextlib.contextmanager
 def open_for_writing(path: Path) -> Iterator[sqlite3.Connection]:
     """The database at `path`, made or migrated where needed, held alone until the end of the block.
@@ -56,6 +60,12 @@ def open_for_reading(path: Path) -> sqlite3.Connection:
         _check_ours(connection, path)
         if not connection.execute("SELECT count(*) FROM sqlite_master WHERE name = 'sources'").fetchone()[0]:
             raise StoreError("This database is empty.", where=str(path), next="Run `kminer sync` first.")
+        if not connection.execute("SELECT 1 FROM _sqlite_migrations WHERE name = ?", (NEWEST_MIGRATION,)).fetchone():
+            raise StoreError(
+                "This database was made by an older kminer, or its making was interrupted.",
+                where=str(path),
+                next="Run `kminer sync` once: it brings the database up to date, and keeps what it holds.",
+            )
     connection.row_factory = sqlite3.Row
     return connection
 

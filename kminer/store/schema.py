@@ -342,6 +342,36 @@ def m004_release_notes(db: Database) -> None:
     )
 
 
+@migrations()
+def m005_hosts(db: Database) -> None:
+    """Hosts that were probed, and what was found."""
+    _run(
+        db,
+        """
+        CREATE TABLE hosts (                 -- hosts whose probe was saved
+            name TEXT PRIMARY KEY,           -- the name it was saved under
+            taken_at TEXT NOT NULL,          -- when, UTC
+            release TEXT NOT NULL,           -- the kernel's release, as uname -r says it
+            environment TEXT NOT NULL        -- what was known of the host, as JSON (docs/probe.md)
+        ) STRICT
+        """,
+        """
+        CREATE TABLE findings (              -- verdicts on features
+            host TEXT NOT NULL REFERENCES hosts(name) ON DELETE CASCADE, -- the host
+            feature TEXT NOT NULL,           -- the feature, as in data/features/
+            verdict TEXT NOT NULL,           -- available, compiled-in, blocked, bound-elsewhere, absent or unknown
+            reason TEXT NOT NULL,            -- why
+            blocked_by TEXT NOT NULL,        -- what stands in the way, or what binds it
+            detector TEXT NOT NULL,          -- the question that decided
+            errno TEXT NOT NULL,             -- name of the error that decided
+            remark TEXT NOT NULL,            -- where verdict and version of the kernel disagree
+            evidence TEXT NOT NULL,          -- every detector's answer, a line each
+            PRIMARY KEY (host, feature)
+        ) STRICT, WITHOUT ROWID
+        """,
+    )
+
+
 def _run(db: Database, *statements: str) -> None:
     for statement in statements:
         db.execute(statement)

@@ -1,0 +1,74 @@
+"""Writes and reads what probes found on hosts. Nothing here commits: the caller's transaction does."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
+
+from kminer.records import Feature
+from kminer.store.reader import Row, read_rows
+
+
+def save_host(db: sqlite3.Connection, name: str, probed: Mapping[str, Any], remarks: Mapping[str, str]) -> None:
+    """Replace what is known of a host by a probe in its JSON form; `remarks` by feature."""
+    db.execute("DELETE FROM hosts WHERE name = ?", (name,))
+    environment = probed["environment"]
+    db.execute(
+        "INSERT INTO hosts (name, taken_at, release, environment) VALUES (?, ?, ?, ?)",
+        (name, probed["taken_at"], environment.get("release") or "", json.dumps(environment, sort_keys=True)),
+    )
+    db.executemany(
+        "INSERT INTO findings VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        [
+            (name, one["feature"], one["verdict"], one["reason"], one["by"], one["detector"], one["errno"],
+             remarks.get(one["feature"], ""), "\n".join(one["evidence"]))
+            for one in probed["findings"]
+        ],
+    )  # fmt: skip
+
+
+def read_findings(db: sqlite3.Connection, name: str) -> list[Row]:
+    """The findings of a saved host, by feature."""
+    return read_rows(db, "SELECT * FROM findings WHERE host = ? ORDER BY feature", name)
+
+
+def check_commits(db: sqlite3.Connection, features: Iterable[Feature]) -> list[Row]:
+    """Each commit that the catalogue names for a feature, against the history that is held.
+
+    `verdict` is agrees, another release, another title, or not held: the history does not reach so far, or keeps
+    the commit not.
+    """
+    return [row for feature in features for row in _check(db, feature)]
+
+
+def _check(db: sqlite3.Connection, feature: Feature) -> Iterator[Row]:
+    for commit, title in feature.commits:
+        held = read_rows(
+            db,
+            """
+            SELECT c.key, c.title, r.version FROM changes c
+            JOIN sources s ON s.id = c.source AND s.project = ?1
+            LEFT JOIN releases r ON r.source = c.source AND r.tag = c.first_final
+            WHERE c.key >= ?2 AND c.key < ?2 || 'g' AND c.type <> 'note' ORDER BY r.position LIMIT 1
+            """,
+            feature.project,
+            commit,
+        )
+        verdict, history = "not held", ""
+        if held:
+            history = str(held[0]["version"] or "unreleased")
+            verdict = "agrees"
+            if title and _plain(title) != _plain(str(held[0]["title"])):
+                verdict = "another title"
+            elif feature.since and history != feature.since:
+                verdict = "another release"
+        yield {
+            "feature": feature.id, "commit": commit[:12], "verdict": verdict, "catalogue": feature.since or "",
+            "history": history, "title": held[0]["title"] if held else title,
+        }  # fmt: skip
+
+
+def _plain(title: str) -> str:
+    return " ".join(title.lower().split()).rstrip(".")
