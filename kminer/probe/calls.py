@@ -42,7 +42,7 @@ def _syscall(detector: str, name: str, host: Host) -> Answer:
     if name not in _INVALID:
         return unknown(detector, f"no harmless arguments are known for {name}")
     _, error = call(name, *_INVALID[name])
-    refused = refused_by(detector, name, error, whole=True)
+    refused = refused_by(host, detector, name, error, whole=True)
     if refused is not None:
         return refused
     if not error:
@@ -57,24 +57,24 @@ def _syscallflag(detector: str, argument: str, host: Host) -> Answer:
     if name not in _FLAGGED:
         return unknown(detector, f"no harmless arguments are known for {name}")
     before, good = _FLAGGED[name]
-    return _flag(detector, name, before, good, _FLAGS[flag] if flag in _FLAGS else int(flag, 0))
+    return _flag(host, detector, name, before, good, _FLAGS[flag] if flag in _FLAGS else int(flag, 0))
 
 
 def _seccomp_flag(detector: str, argument: str, host: Host) -> Answer:
     flag = int(argument, 0)
     if flag == kernel.SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV:
         flag |= kernel.SECCOMP_FILTER_FLAG_NEW_LISTENER
-    return _flag(detector, "seccomp", (kernel.SECCOMP_SET_MODE_FILTER,), 0, flag, (None,))
+    return _flag(host, detector, "seccomp", (kernel.SECCOMP_SET_MODE_FILTER,), 0, flag, (None,))
 
 
 def _flag(
-    detector: str, name: str, before: tuple[kernel.Argument, ...], good: int, flag: int,
+    host: Host, detector: str, name: str, before: tuple[kernel.Argument, ...], good: int, flag: int,
     after: tuple[kernel.Argument, ...] = (),
 ) -> Answer:  # fmt: skip
     """Whether a flag is refused as one is that no kernel knows, or gets as far as one that all know."""
     known, canary, error = (call(name, *before, flags, *after)[1] for flags in (good, _UNUSED_FLAG, flag))
     for each in (known, canary, error):
-        refused = refused_by(detector, name, each)
+        refused = refused_by(host, detector, name, each)
         if refused is not None:
             return refused
     told = name_errno(error)
@@ -97,7 +97,7 @@ def _seccomp_action(detector: str, argument: str, host: Host) -> Answer:
     action = int(argument, 0)
     error, canary = (_action(each) for each in (action, 0x12340000))
     for each in (error, canary):
-        refused = refused_by(detector, "seccomp", each)
+        refused = refused_by(host, detector, "seccomp", each)
         if refused is not None:
             return refused
     told = name_errno(error)
@@ -118,7 +118,7 @@ def _action(action: int) -> int:
 
 def _prctl(detector: str, name: str, host: Host) -> Answer:
     if name == "PR_GET_SECCOMP":
-        return _filter_mode(detector)
+        return _filter_mode(detector, host)
     asked = {
         "PR_CAP_AMBIENT": (kernel.PR_CAP_AMBIENT, kernel.PR_CAP_AMBIENT_IS_SET),
         "PR_GET_NO_NEW_PRIVS": (kernel.PR_GET_NO_NEW_PRIVS,),
@@ -127,7 +127,7 @@ def _prctl(detector: str, name: str, host: Host) -> Answer:
         return unknown(detector, f"no harmless arguments are known for {name}")
     value, error = call("prctl", *asked[name])
     canary, good = call("prctl", 0x4B4D0000)[1], call("prctl", kernel.PR_GET_DUMPABLE)[1]
-    refused = refused_by(detector, "prctl", error) or refused_by(detector, "prctl", canary)
+    refused = refused_by(host, detector, "prctl", error) or refused_by(host, detector, "prctl", canary)
     if refused is not None:
         return refused
     if canary != EINVAL or good or error not in (0, EINVAL):
@@ -138,7 +138,7 @@ def _prctl(detector: str, name: str, host: Host) -> Answer:
     return Answer(detector, AVAILABLE, f"prctl({name}) answers {value}", INTERFACE)
 
 
-def _filter_mode(detector: str) -> Answer:
+def _filter_mode(detector: str, host: Host) -> Answer:
     """PR_GET_SECCOMP is older than filters: only a filter that cannot be read (EFAULT) tells of them."""
     mode, error = call("prctl", kernel.PR_GET_SECCOMP)
     tried = call("prctl", kernel.PR_SET_SECCOMP, kernel.SECCOMP_MODE_FILTER, None)[1]
@@ -147,7 +147,7 @@ def _filter_mode(detector: str) -> Answer:
     if mode == kernel.SECCOMP_MODE_FILTER:
         why = f"a filter is in force here, and answers {_said(tried)} to another one"
         return Answer(detector, BLOCKED, why, USE, FILTER, name_errno(tried))
-    refused = refused_by(detector, "prctl", error) or refused_by(detector, "prctl", tried)
+    refused = refused_by(host, detector, "prctl", error) or refused_by(host, detector, "prctl", tried)
     if refused is not None:
         return refused
     if EINVAL in (error, tried):

@@ -7,12 +7,12 @@ import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from errno import EINVAL, ENOTTY
+from errno import EBADF, EINVAL, ENOTTY
 
 from kminer.probe import kernel
 from kminer.probe.answers import ABSENT, AVAILABLE, INTERFACE, USE, Answer, name_errno, unknown
 from kminer.probe.host import Host
-from kminer.probe.refusals import call, refused_by
+from kminer.probe.refusals import STANDARD_DESCRIPTORS, call, refused_by
 
 # The request and the namespace file that it is for.
 _NAMESPACE_IOCTLS = {
@@ -44,7 +44,7 @@ def nsioctl(detector: str, name: str, host: Host) -> Answer:
     argument = os.getpid() if "PIDNS" in name else ctypes.create_string_buffer(64)
     descriptor = os.open(f"/proc/self/ns/{file}", os.O_RDONLY | os.O_CLOEXEC)
     try:
-        return _ioctl(detector, descriptor, request, argument, _NAMESPACE_CANARY, name in _GIVE_A_DESCRIPTOR)
+        return _ioctl(host, detector, descriptor, request, argument, _NAMESPACE_CANARY, name in _GIVE_A_DESCRIPTOR)
     finally:
         os.close(descriptor)
 
@@ -57,20 +57,24 @@ def pidfdioctl(detector: str, name: str, host: Host) -> Answer:
     argument = ctypes.create_string_buffer(64) if name == "PIDFD_GET_INFO" else 0
     with _own_pidfd() as (descriptor, error):
         if error:
-            refused = refused_by(detector, "pidfd_open", error)
+            refused = refused_by(host, detector, "pidfd_open", error)
             return refused or unknown(detector, "pidfd_open failed", INTERFACE, error)
-        return _ioctl(detector, descriptor, request, argument, _PIDFD_CANARY, name.endswith("_NAMESPACE"))
+        return _ioctl(host, detector, descriptor, request, argument, _PIDFD_CANARY, name.endswith("_NAMESPACE"))
 
 
 def _ioctl(
-    detector: str, descriptor: int, request: int, argument: kernel.Argument, unused: int, gives_descriptor: bool
+    host: Host,
+    detector: str,
+    descriptor: int,
+    request: int,
+    argument: kernel.Argument,
+    unused: int,
+    gives_descriptor: bool,
 ) -> Answer:
     name = detector.rpartition(":")[2]
     _, canary = call("ioctl", descriptor, unused, argument)
     value, error = call("ioctl", descriptor, request, argument)
-    if gives_descriptor and not error and value > 2:
-        os.close(value)
-    refused = refused_by(detector, "ioctl", canary) or refused_by(detector, "ioctl", error)
+    refused = refused_by(host, detector, "ioctl", canary) or refused_by(host, detector, "ioctl", error)
     if refused is not None:
         return refused
     told = name_errno(error)
@@ -81,6 +85,8 @@ def _ioctl(
         return Answer(detector, ABSENT, f"{name} answers {told}, as an unknown ioctl does", INTERFACE, "", told)
     if error:
         return Answer(detector, AVAILABLE, f"{name} is known: it answers {told}", INTERFACE, "", told)
+    if gives_descriptor:
+        os.close(value)
     return Answer(detector, AVAILABLE, f"{name} was answered", USE)
 
 
@@ -88,11 +94,14 @@ def _ioctl(
 def _own_pidfd() -> Iterator[tuple[int, int]]:
     """A pidfd of this process and 0, or -1 and the errno."""
     descriptor, error = call("pidfd_open", os.getpid(), 0)
+    # A filter may answer success in the kernel's place: 0 is then somebody else's descriptor.
+    if descriptor <= STANDARD_DESCRIPTORS:
+        yield -1, error or EBADF
+        return
     try:
-        yield descriptor, error
+        yield descriptor, 0
     finally:
-        if descriptor >= 0 and not error:
-            os.close(descriptor)
+        os.close(descriptor)
 
 
 def statfs(detector: str, argument: str, host: Host) -> Answer:
@@ -108,10 +117,12 @@ def statfs_pidfd(detector: str, argument: str, host: Host) -> Answer:
     """Whether pidfds belong to the file system with this magic number (pidfs)."""
     with _own_pidfd() as (descriptor, error):
         if error:
-            return refused_by(detector, "pidfd_open", error) or unknown(detector, "pidfd_open failed", USE, error)
+            return refused_by(host, detector, "pidfd_open", error) or unknown(detector, "pidfd_open failed", USE, error)
         found = kernel.filesystem_magic(descriptor)
     if found == int(argument, 0):
         return Answer(detector, AVAILABLE, f"a pidfd is of the file system {argument}", USE)
+    if not found:
+        return unknown(detector, "a pidfd is of the file system 0, as in no kernel", USE)
     return Answer(detector, ABSENT, f"a pidfd is of the file system {found:#x}, not {argument}", USE)
 
 
@@ -121,7 +132,7 @@ def statx(detector: str, argument: str, host: Host) -> Answer:
     buffer = ctypes.create_string_buffer(256)
     _, error = call("statx", kernel.AT_FDCWD, b"/", 0, _STATX_BASIC | bit | _STATX_UNUSED, buffer)
     if error:
-        return refused_by(detector, "statx", error) or unknown(detector, "statx failed", USE, error)
+        return refused_by(host, detector, "statx", error) or unknown(detector, "statx failed", USE, error)
     given = int.from_bytes(buffer.raw[:4], sys.byteorder)
     if given & _STATX_UNUSED or not given & _STATX_BASIC:
         return unknown(detector, f"statx gives the fields {given:#x}, as no kernel does", USE)

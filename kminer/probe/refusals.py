@@ -9,15 +9,19 @@ import ctypes
 import os
 import struct
 from errno import EINVAL, ENOSYS, EPERM
-from functools import cache
-from pathlib import Path
 
 from kminer.probe import kernel
 from kminer.probe.answers import ABSENT, BLOCKED, INTERFACE, Answer, name_errno, unknown
+from kminer.probe.host import Host
 
 FILTER = "a seccomp filter"
 """Who stands in the way, as an answer names it."""
 
+STANDARD_DESCRIPTORS = 2
+"""The highest descriptor that a call which opens one is not believed to have opened."""
+
+# These look at the caller's capabilities before anything else.
+_RIGHT_FIRST = ("fsopen", "fspick", "fsmount", "move_mount")
 _CAPABILITY_VERSION, _CAP_SYS_ADMIN = 0x20080522, 21
 
 
@@ -47,24 +51,17 @@ def forbidding() -> str:
     return "a security module or the owner of the namespace"
 
 
-@cache
-def _symbols() -> bytes:
-    try:
-        return Path("/proc/kallsyms").read_bytes()
-    except OSError:
-        return b""
-
-
-def _is_implemented(name: str) -> bool | None:
+def _is_implemented(name: str, host: Host) -> bool | None:
     """Whether the kernel's symbols have the entry of a system call; None where they cannot tell."""
     prefix = {"x86_64": b"__x64_sys_", "aarch64": b"__arm64_sys_"}.get(os.uname().machine)
     # A weak (W) entry is the stub of a call that was left out of the build.
-    if prefix is None or b" T " + prefix + b"openat\n" not in _symbols():
+    symbols = host.kallsyms
+    if prefix is None or isinstance(symbols, str) or b" T " + prefix + b"openat\n" not in symbols:
         return None
-    return b" T " + prefix + name.encode() + b"\n" in _symbols()
+    return b" T " + prefix + name.encode() + b"\n" in symbols
 
 
-def refused_by(detector: str, name: str, error: int, *, whole: bool = False) -> Answer | None:
+def refused_by(host: Host, detector: str, name: str, error: int, *, whole: bool = False) -> Answer | None:
     """What follows from ENOSYS, or from a seccomp filter's EPERM; None where the kernel itself answered.
 
     `whole` says that the system call is all that was asked for, not something of it.
@@ -74,11 +71,13 @@ def refused_by(detector: str, name: str, error: int, *, whole: bool = False) -> 
     told = name_errno(error)
     if not filtered():
         return Answer(detector, ABSENT, f"{name} answers ENOSYS", INTERFACE, "", told) if error == ENOSYS else None
-    there = _is_implemented(name)
+    there = _is_implemented(name, host)
     if there is False:
-        why = f"a seccomp filter answers {told} to {name}, and the kernel's symbols do not have it"
+        why = f"{name} answers {told} under a seccomp filter, and the kernel's symbols do not have it"
         return Answer(detector, ABSENT, why, INTERFACE, "", told)
     if there and whole:
-        why = f"a seccomp filter answers {told} to {name}, which the kernel's symbols have"
-        return Answer(detector, BLOCKED, why, INTERFACE, FILTER, told)
+        why = f"{name} answers {told} under a seccomp filter, and the kernel's symbols have it"
+        lacking = error == EPERM and name in _RIGHT_FIRST and forbidding() == "CAP_SYS_ADMIN"
+        by = f"{FILTER} or the lack of CAP_SYS_ADMIN" if lacking else FILTER
+        return Answer(detector, BLOCKED, why, INTERFACE, by, told)
     return unknown(detector, f"{name} answers {told}, which may be the seccomp filter's answer", INTERFACE, error)

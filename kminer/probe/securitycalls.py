@@ -5,11 +5,11 @@ from __future__ import annotations
 import ctypes
 import os
 import struct
-from errno import EINVAL, EOPNOTSUPP, EPERM
+from errno import EBADF, EINVAL, EOPNOTSUPP, EPERM
 
 from kminer.probe.answers import ABSENT, AVAILABLE, CODE, COMPILED, INTERFACE, USE, Answer, name_errno, unknown
 from kminer.probe.host import Host
-from kminer.probe.refusals import call, refused_by
+from kminer.probe.refusals import STANDARD_DESCRIPTORS, call, refused_by
 
 _BOOT = "the boot parameter lsm="
 # By number (LSM_ID_*): the name in the list of modules and the symbol it is built by.
@@ -29,7 +29,7 @@ def landlock_abi(detector: str, argument: str, host: Host) -> Answer:
     """Whether Landlock is active with this version of its ABI or a newer one."""
     wanted = int(argument)
     version, error = call("landlock_create_ruleset", None, 0, 1)
-    refused = refused_by(detector, "landlock_create_ruleset", error, whole=wanted == 1)
+    refused = refused_by(host, detector, "landlock_create_ruleset", error, whole=wanted == 1)
     if refused is not None:
         return refused
     if error == EOPNOTSUPP:
@@ -47,34 +47,36 @@ def lsm(detector: str, argument: str, host: Host) -> Answer:
     """Whether a security module, by its LSM_ID_* number, is active."""
     number = int(argument, 0)
     name, symbol = _MODULES.get(number, ("", ""))
-    active, listed, why = _active_by_call()
-    if not listed:
+    active, why = _active_by_call()
+    if not active:
         try:
-            active = set(host.read("/sys/kernel/security/lsm").strip().split(","))
+            active = set(host.read("/sys/kernel/security/lsm").strip().split(",")) - {""}
         except OSError as error:
             return unknown(detector, f"{why}, and /sys/kernel/security/lsm: {error.strerror}", USE, error.errno or 0)
+        if not active or not name:
+            return unknown(detector, f"{why}, and /sys/kernel/security/lsm does not tell", USE)
     if {str(number), name} & active:
         return Answer(detector, AVAILABLE, f"{name or number} is among the active security modules", USE)
     return _inactive(detector, name or argument, symbol, host)
 
 
-def _active_by_call() -> tuple[set[str], bool, str]:
-    """The numbers of the active modules, whether they could be asked for, and why not."""
+def _active_by_call() -> tuple[set[str], str]:
+    """The numbers of the active modules; none, and why, where they cannot be asked for."""
     numbers = ctypes.create_string_buffer(8 * 64)
     size = ctypes.create_string_buffer(struct.pack("=I", len(numbers)), 4)
     count, error = call("lsm_list_modules", numbers, size, 0)
     # Even a kernel without any other module names the one of the capabilities.
     if error or count < 1:
-        return set(), False, f"lsm_list_modules answers {name_errno(error) or count}"
-    return {str(number) for number in struct.unpack_from(f"={count}Q", numbers)}, True, ""
+        return set(), f"lsm_list_modules answers {name_errno(error) or count}"
+    return {str(number) for number in struct.unpack_from(f"={count}Q", numbers)}, ""
 
 
 def _inactive(detector: str, name: str, symbol: str, host: Host) -> Answer:
     why = f"{name} is not among the active security modules"
-    if host.config is None or not symbol:
-        return unknown(detector, f"{why}; whether it is built in is not known", USE)
-    if host.config.get(symbol) == "y":
+    if host.config is not None and host.config.get(symbol) == "y":
         return Answer(detector, COMPILED, f"{why}, though CONFIG_{symbol} is set", USE, _BOOT)
+    if host.config is None or host.kconfig.cut or not symbol:
+        return unknown(detector, f"{why}; whether it is built in is not known", USE)
     return Answer(detector, ABSENT, f"{why}, and CONFIG_{symbol} is not set", CODE)
 
 
@@ -83,7 +85,7 @@ def bpfprog(detector: str, name: str, host: Host) -> Answer:
     if name not in _PROGRAMS:
         return unknown(detector, f"BPF programs of the type {name} are not known here")
     error = _load(_PROGRAMS[name])
-    refused = refused_by(detector, "bpf", error)
+    refused = refused_by(host, detector, "bpf", error)
     if refused is not None:
         return refused
     if not error:
@@ -102,6 +104,7 @@ def _load(kind: int) -> int:
     packed = struct.pack("=IIQQIIQII", kind, 2, ctypes.addressof(code), ctypes.addressof(license_text), 0, 0, 0, 0, 0)
     attributes = ctypes.create_string_buffer(packed, len(packed))
     descriptor, error = call("bpf", _BPF_PROG_LOAD, attributes, len(packed))
-    if not error:
-        os.close(descriptor)
-    return error
+    if descriptor <= STANDARD_DESCRIPTORS:
+        return error or EBADF
+    os.close(descriptor)
+    return 0

@@ -25,8 +25,11 @@ SUITES = {
 }
 """The series of kernels that can be asked for, each with the suites that carry it."""
 
+_KEYS = Path("/usr/share/keyrings/debian-archive-keyring.gpg")
 _PARTS = re.compile(r"linux-(?:base|binary|modules)-[^ ,]*cloud-amd64")
-_WANTED = re.compile(r"(?:usr/)?(?:boot|lib/modules/[^/]+)/(vmlinuz|config|modules\.builtin$|kernel/(?:fs|lib|crypto)/)")
+_WANTED = re.compile(
+    r"(?:usr/)?(?:boot|lib/modules/[^/]+)/(vmlinuz|config|modules\.builtin$|kernel/(?:fs|lib|crypto)/)"
+)
 _CONFIG = """
 Dir::Etc::sourcelist "/dev/null";
 Dir::Etc::sourceparts "{folder}/sources";
@@ -130,33 +133,34 @@ def _fetch_from(suite: str, series: str, folder: Path, prefer: Sequence[str]) ->
 
 def _configure(suite: str, folder: Path) -> Path:
     """Settings by which apt sees nothing but one suite, and writes nowhere but into `folder`."""
-    site, key = _find_site(suite)
+    site = _find_site(suite)
     for name in ("sources", "state/lists/partial", "cache/archives/partial", "log"):
         (folder / name).mkdir(parents=True)
     lines = ["Types: deb", f"URIs: {site}", f"Suites: {suite}", "Components: main", "Architectures: amd64"]
-    lines += [f"Signed-By: {key}"] if key else []
+    lines += [f"Signed-By: {_KEYS}"] if _KEYS.exists() else []
     (folder / "sources" / "kernels.sources").write_text("\n".join(lines) + "\n")
     config = folder / "apt.conf"
     config.write_text(_CONFIG.format(folder=folder))
     return config
 
 
-def _find_site(suite: str) -> tuple[str, str]:
-    """The mirror of Debian (of its security updates for such a suite) that this machine uses, and its keyring."""
+def _find_site(suite: str) -> str:
+    """The mirror of Debian (of its security updates for such a suite) that this machine uses."""
     listed = subprocess.run(
-        ["apt-get", "indextargets", "--format", "$(SITE)\t$(RELEASE)\t$(COMPONENT)\t$(SIGNED_BY)"],
+        ["apt-get", "indextargets", "--format", "$(SITE)\t$(RELEASE)\t$(COMPONENT)\t$(ORIGIN)"],
         capture_output=True, text=True, check=False,
     ).stdout.splitlines()  # fmt: skip
-    for site, release, component, key in (line.split("\t") for line in listed):
-        if component == "main" and release.endswith("-security") == suite.endswith("-security"):
-            return site, key
+    for site, release, component, origin in (line.split("\t") for line in listed):
+        same = release.endswith("-security") == suite.endswith("-security")
+        if (component, origin) == ("main", "Debian") and same:
+            return site
     raise CannotFetchError("apt's sources name no mirror of Debian for it")
 
 
 def _find_packages(config: Path, series: str) -> list[dict[str, str]]:
-    shown = _run(config, "apt-cache", "show", r"^linux-image-[0-9].*-cloud-amd64$", fails=True)
+    shown = _run(config, "apt-cache", "show", r"^linux-image-[0-9]+[.][0-9]+[.][0-9].*-cloud-amd64$", fails=True)
     packages = [dict(re.findall(r"^([A-Z][\w-]*): (.*)$", text, re.M)) for text in shown.split("\n\n")]
-    return [package for package in packages if package.get("Source") and _of_series(package, series)]
+    return [package for package in packages if package.get("Package") and _of_series(package, series)]
 
 
 def _of_series(package: dict[str, str], series: str) -> bool:

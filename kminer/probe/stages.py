@@ -1,0 +1,102 @@
+"""Where trials run: a private mount namespace with an empty tmpfs as working directory, or why there is none."""
+
+from __future__ import annotations
+
+import os
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from kminer.probe import kernel
+from kminer.probe.answers import UNKNOWN, USE, Answer, name_errno
+from kminer.probe.causes import Cause, user_namespace_cause
+from kminer.probe.forks import CAP_SYS_ADMIN, become_nobody, die_with, has_capability
+from kminer.probe.host import Host
+
+_PLACES = ("/mnt", "/srv", "/media", "/opt", "/tmp", "/run", "/var")  # noqa: S108 - only covered by a mount
+
+
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """Where a trial runs.
+
+    `mounts`: mounts are private to the child, and its working directory is an empty tmpfs. `inside`: it is in a user
+    namespace of its own. `cause` says why one of them is not so.
+    """
+
+    host: Host
+    mounts: bool
+    inside: bool
+    as_root_too: bool = False
+    cause: Cause = Cause("")
+
+    def refuse(self, detector: str) -> Answer:
+        """The answer of a trial that cannot be made here."""
+        return Answer(detector, UNKNOWN, self.cause.why, USE, self.cause.by, name_errno(self.cause.error))
+
+
+def own_stage(host: Host, as_root_too: bool) -> Stage:
+    """This process with the rights it has; its mounts are private where it may have them so."""
+    if not has_capability(CAP_SYS_ADMIN):
+        return Stage(host, False, False, as_root_too, Cause("it takes CAP_SYS_ADMIN", "a capability"))
+    try:
+        kernel.unshare(kernel.CLONE_NEWNS)
+        _cover()
+    except (OSError, kernel.UnknownSyscall) as error:
+        return Stage(host, False, False, as_root_too, _mount_cause(error))
+    return Stage(host, True, False, as_root_too)
+
+
+def user_stage(host: Host, as_root_too: bool) -> Stage:
+    """This process in a new user and mount namespace, as root there; it gives up being root outside before."""
+    # Where nobody has no number in this user namespace, root it is that makes the next one.
+    with suppress(OSError):
+        if os.geteuid() == 0:
+            become_nobody()
+    try:
+        enter_user_namespace()
+    except (OSError, kernel.UnknownSyscall) as error:
+        return Stage(host, False, False, as_root_too, user_namespace_cause(host, error))
+    try:
+        kernel.unshare(kernel.CLONE_NEWNS)
+        _cover()
+    except OSError as error:
+        return Stage(host, False, True, as_root_too, _mount_cause(error))
+    return Stage(host, True, True, as_root_too)
+
+
+def enter_user_namespace(flags: int = 0) -> None:
+    """Become root in a new user namespace, and in new ones of other kinds (CLONE_NEW*). Raises OSError."""
+    user, group, mother = os.geteuid(), os.getegid(), os.getppid()
+    kernel.unshare(kernel.CLONE_NEWUSER | flags)
+    die_with(mother)
+    # Kernels before 3.19 have no such file and ask for nothing of the kind.
+    with suppress(FileNotFoundError):
+        _write("/proc/self/setgroups", "deny")
+    _write("/proc/self/uid_map", f"0 {user} 1")
+    _write("/proc/self/gid_map", f"0 {group} 1")
+
+
+def _write(path: str, text: str) -> None:
+    descriptor = os.open(path, os.O_WRONLY | os.O_CLOEXEC)
+    try:
+        os.write(descriptor, text.encode())
+    except OSError as error:
+        raise OSError(error.errno, error.strerror, path) from None
+    finally:
+        os.close(descriptor)
+
+
+def _cover() -> None:
+    # Without this, what is mounted from here on could be seen by the whole host.
+    kernel.mount(None, "/", None, kernel.MS_REC | kernel.MS_PRIVATE)
+    place = next((place for place in _PLACES if Path(place).is_dir()), "/")
+    kernel.mount("kminer", place, "tmpfs", kernel.MS_NOSUID | kernel.MS_NODEV, "size=1m,mode=0700")
+    os.chdir(place)
+
+
+def _mount_cause(error: OSError | kernel.UnknownSyscall) -> Cause:
+    if isinstance(error, kernel.UnknownSyscall):
+        return Cause(str(error))
+    told = f"a private mount namespace could not be made ({error.filename}: {error.strerror})"
+    return Cause(told, "", error.errno or 0)
