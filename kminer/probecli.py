@@ -103,7 +103,9 @@ def _gate(terminal: Terminal, required: Sequence[str], probed: Probed) -> int:
 
 
 def _show(terminal: Terminal, probed: Probed, joined: Sequence[Joined], everything: bool, detailed: bool) -> None:
-    for line in probed.environment.lines():
+    from kminer.probe.describing import describe
+
+    for line in describe(probed.environment):
         terminal.say(line)
     if not detailed:
         terminal.table(*_by_area(joined))
@@ -130,7 +132,9 @@ def _by_area(joined: Sequence[Joined]) -> tuple[tuple[str, ...], list[tuple[obje
 
     counts = Counter((one.feature.area, one.finding.verdict) for one in joined)
     areas = dict.fromkeys(one.feature.area for one in joined)
-    rows = [(area, *(counts[area, verdict] or "" for verdict in VERDICTS)) for area in areas]
+    rows: list[tuple[object, ...]] = [
+        (area, *(counts[area, verdict] or "" for verdict in VERDICTS)) for area in areas
+    ]
     return ("area", *VERDICTS), rows
 
 

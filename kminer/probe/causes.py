@@ -23,6 +23,7 @@ FILES = {
 }  # fmt: skip
 """The name of each kind of namespace: of its file in /proc/self/ns and of its limit."""
 
+_GATES = {"kernel.unprivileged_userns_clone": "0", "kernel.apparmor_restrict_unprivileged_userns": "1"}
 _MODULES_THAT_REFUSE = ("apparmor", "selinux", "smack", "tomoyo", "bpf")
 
 
@@ -33,6 +34,9 @@ class Cause:
     why: str
     by: str = ""
     error: int = 0
+
+
+NO_CAUSE = Cause("")
 
 
 def refused_namespace(detector: str, flag: int, error: int, host: Host) -> Answer:
@@ -62,8 +66,8 @@ def user_namespace_cause(host: Host, error: OSError | kernel.UnknownSyscall) -> 
     if error.filename != "unshare":
         if number == errno.ENOENT:
             return Cause(f"a user namespace was made, but {error.filename} is missing to map its users", "", number)
-        cause = _refused_user(host, number)
-        return Cause(f"a user namespace was made, but {error.filename}: {error.strerror}", cause.by, number)
+        by = _forbidding_sysctl(host)
+        return Cause(f"a user namespace was made, but {error.filename}: {error.strerror}", by, number)
     if _errno_of(kernel.CLONE_NEWUSER | _UNUSED_FLAG) != errno.EINVAL:
         return Cause(f"no user namespace: unshare answers {name_errno(number)} whatever the flags", FILTER, number)
     cause = _cause(kernel.CLONE_NEWUSER, number, host)
@@ -86,14 +90,20 @@ def _cause(flag: int, error: int, host: Host) -> Cause:
 
 def _refused_user(host: Host, error: int) -> Cause:
     told = f"unshare answers {name_errno(error)} to a user namespace"
-    for name, forbids in (
-        ("kernel.unprivileged_userns_clone", "0"), ("kernel.apparmor_restrict_unprivileged_userns", "1"),
-    ):  # fmt: skip
-        if read_sysctl(host, name) == forbids and not has_capability(CAP_SYS_ADMIN):
-            return Cause(f"{told}: the sysctl {name} is {forbids}", f"the sysctl {name} = {forbids}", error)
+    by = _forbidding_sysctl(host)
+    if by and not has_capability(CAP_SYS_ADMIN):
+        return Cause(f"{told}: {by}", by, error)
     if host.environment.chroot:
         return Cause(f"{told}: this process is in a chroot", "a chroot", error)
     return Cause(told, _module(host), error)
+
+
+def _forbidding_sysctl(host: Host) -> str:
+    """The sysctl that keeps users without rights from user namespaces, with its value; "" where none does."""
+    for name, forbids in _GATES.items():
+        if read_sysctl(host, name) == forbids:
+            return f"the sysctl {name} = {forbids}"
+    return ""
 
 
 def read_sysctl(host: Host, name: str) -> str:

@@ -8,7 +8,7 @@ import select
 import signal
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import astuple, dataclass
 from typing import NoReturn
 
@@ -16,6 +16,7 @@ from kminer.probe import kernel
 from kminer.probe.answers import USE, Answer, unknown
 from kminer.probe.forks import CAP_SYS_ADMIN, DiedError, die_with, dump_no_core, has_capability, how_it_ended
 from kminer.probe.host import Host
+from kminer.probe.refusals import filtered
 from kminer.probe.stages import Stage, own_stage, user_stage
 from kminer.probe.trials import OWN, TRIALS, USER, place_of
 
@@ -42,7 +43,9 @@ def run_trials(
     """
     privileged = has_capability(CAP_SYS_ADMIN)
     # Read here, since in a namespace of a child they would be others.
-    _ = host.environment, host.filesystems
+    _ = host.environment, host.filesystems, host.config
+    if filtered():
+        _ = host.kallsyms
     answers: dict[str, Answer] = {}
     for place in (OWN, USER):
         batch = [detector for detector in dict.fromkeys(detectors) if place_of(detector, privileged) == place]
@@ -59,7 +62,7 @@ def _run(batch: list[str], place: str, host: Host, timeout: float, as_root_too: 
     pending = list(batch)
     lost = 0
     while pending:
-        with suppress_signals():
+        with _signals_held():
             child = _start(pending, place, host, as_root_too)
         try:
             why = _collect(child, pending, answers, timeout)
@@ -81,14 +84,14 @@ def _lost(why: str, detector: str, first: str, started: bool) -> str:
     return f"it {why}" if detector == first else f"given up after {_PATIENCE} lost trials ({first} {why})"
 
 
-class suppress_signals:  # noqa: N801 - reads as a statement
-    """Holds signals back in the body: between a fork and the moment when its process is known."""
-
-    def __enter__(self) -> None:
-        self._before = signal.pthread_sigmask(signal.SIG_BLOCK, _SIGNALS)
-
-    def __exit__(self, *raised: object) -> None:
-        signal.pthread_sigmask(signal.SIG_SETMASK, self._before)
+@contextmanager
+def _signals_held() -> Iterator[None]:
+    """Hold signals back: between a fork and the moment when its process is known."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, _SIGNALS)
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _start(pending: Sequence[str], place: str, host: Host, as_root_too: bool) -> _Child:
@@ -145,9 +148,7 @@ def _lines(child: _Child, got: bytes) -> Iterator[bytes]:
     yield from lines
 
 
-def _live(
-    pending: Sequence[str], place: str, host: Host, as_root_too: bool, writer: int, mother: int
-) -> NoReturn:
+def _live(pending: Sequence[str], place: str, host: Host, as_root_too: bool, writer: int, mother: int) -> NoReturn:
     """What the child does: prepares its stage, tries all detectors in turn, and ends."""
     status = 1
     try:
@@ -157,6 +158,9 @@ def _live(
         signal.pthread_sigmask(signal.SIG_SETMASK, ())
         die_with(mother)
         dump_no_core()
+        # A process that has changed its user does not own its files in /proc, and could not map its users.
+        if os.geteuid():
+            kernel.prctl(kernel.PR_SET_DUMPABLE, 1)
         _be_quiet()
         os.chdir("/")
         stage = (own_stage if place == OWN else user_stage)(host, as_root_too)

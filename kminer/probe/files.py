@@ -28,6 +28,8 @@ _SIBLINGS = {
     "/sys/kernel/security/apparmor/features/namespaces": ("profile",),
     "/sys/module/overlay/parameters": ("redirect_dir",),
 }
+# Folders that came with the files in them, or that an option or a security module brings.
+_CAME_LATER = frozenset(["/proc/sys/kernel/yama", "/proc/sys/user", "/sys/kernel/cgroup", "/sys/kernel/mm/lru_gen"])
 _NAMESPACES = frozenset(f"/proc/self/ns/{kind}" for kind in "cgroup ipc mnt net pid time user uts".split())  # noqa: SIM905
 _BOOT = "the boot parameter lsm="
 
@@ -85,7 +87,7 @@ def missing(detector: str, path: str, host: Host) -> Answer:
     if explained is not None:
         return explained
     folder = path.rpartition("/")[0]
-    while folder and not host.exists(folder):
+    while folder in _CAME_LATER and not host.exists(folder):
         folder = folder.rpartition("/")[0]
     siblings = _SIBLINGS.get(folder, ())
     if siblings and all(host.exists(f"{folder}/{name}") for name in siblings):

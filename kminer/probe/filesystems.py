@@ -78,7 +78,7 @@ def configure(kind: str, key: str, value: str | None = None, descriptor: int | N
 
 
 def _log(opened: int) -> str:
-    lines = []
+    lines: list[str] = []
     # A context without anything more to say answers ENODATA.
     with suppress(OSError):
         while len(lines) < 16:

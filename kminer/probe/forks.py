@@ -44,8 +44,13 @@ def forked(task: Callable[[], str]) -> str:
 
 def error_of(task: Callable[[], object]) -> int:
     """The errno of `task` in a forked process; 0 where it succeeded. Raises DiedError."""
+
+    def quietly() -> str:
+        task()
+        return ""
+
     try:
-        forked(lambda: "" if task() is None else "")
+        forked(quietly)
     except OSError as error:
         return error.errno or 0
     return 0

@@ -36,7 +36,7 @@ def fsopen_native(detector: str, kind: str, stage: Stage) -> Answer:
     try:
         told = configure(kind, _BOGUS)
     except OSError as error:
-        refused = refused_by(detector, "fsopen", error.errno or 0)
+        refused = refused_by(stage.host, detector, "fsopen", error.errno or 0)
         return refused or _not_opened(detector, kind, error.errno or 0, stage)
     if told.is_unknown:
         return Answer(detector, AVAILABLE, f"{kind} answers at once: {told.log}", INTERFACE)
@@ -130,7 +130,7 @@ def _not_opened(detector: str, kind: str, error: int, stage: Stage) -> Answer:
     """Why a context could not be opened: an older kernel has no contexts, but it may have what was asked for."""
     if error == ENOSYS:
         return unknown(detector, f"fsopen answers ENOSYS: nothing can be asked of {kind} this way", INTERFACE, error)
-    refused = refused_by(detector, "fsopen", error)
+    refused = refused_by(stage.host, detector, "fsopen", error)
     if refused is not None:
         return unknown(detector, refused.evidence, INTERFACE, error)
     if error == EPERM and stage.cause.why:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
-from errno import EACCES, EINVAL, EPERM
+from errno import EINVAL, EPERM
 from itertools import count
 from pathlib import Path
 
@@ -72,12 +72,11 @@ def _not_mounted(detector: str, options: str, error: int, control: str, stage: S
     # Options that need trusted.* attributes are refused by EPERM before they are allowed in a user namespace.
     if error == EINVAL or (error == EPERM and stage.inside and "userxattr" in options):
         return Answer(detector, ABSENT, f"{why}, while one with {control} is mounted", USE, "", name)
-    if error in (EPERM, EACCES) and stage.inside:
-        return Answer(detector, UNKNOWN_INSIDE, f"{why} in a user namespace", USE, "a capability", name)
+    # A kernel that does not know these layers answers EINVAL to their empty name.
+    if error == EPERM and stage.inside and "::" in options:
+        told = f"{why} in a user namespace, while one with {control} is mounted"
+        return Answer(detector, BLOCKED, told, USE, "a capability", name)
     return unknown(detector, why, USE, error)
-
-
-UNKNOWN_INSIDE = "unknown"
 
 
 def mount_option(detector: str, option: str, stage: Stage) -> Answer:

@@ -9,11 +9,11 @@ from pathlib import Path
 
 from kminer.probe import kernel
 from kminer.probe.answers import UNKNOWN, USE, Answer, name_errno
-from kminer.probe.causes import Cause, user_namespace_cause
+from kminer.probe.causes import NO_CAUSE, Cause, user_namespace_cause
 from kminer.probe.forks import CAP_SYS_ADMIN, become_nobody, die_with, has_capability
 from kminer.probe.host import Host
 
-_PLACES = ("/mnt", "/srv", "/media", "/opt", "/tmp", "/run", "/var")  # noqa: S108 - only covered by a mount
+_PLACES = ("/mnt", "/srv", "/media", "/opt", "/tmp", "/run", "/var")
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +28,7 @@ class Stage:
     mounts: bool
     inside: bool
     as_root_too: bool = False
-    cause: Cause = Cause("")
+    cause: Cause = NO_CAUSE
 
     def refuse(self, detector: str) -> Answer:
         """The answer of a trial that cannot be made here."""
@@ -72,15 +72,16 @@ def enter_user_namespace(flags: int = 0) -> None:
     die_with(mother)
     # Kernels before 3.19 have no such file and ask for nothing of the kind.
     with suppress(FileNotFoundError):
-        _write("/proc/self/setgroups", "deny")
-    _write("/proc/self/uid_map", f"0 {user} 1")
-    _write("/proc/self/gid_map", f"0 {group} 1")
+        write_file("/proc/self/setgroups", b"deny")
+    write_file("/proc/self/uid_map", b"0 %d 1" % user)
+    write_file("/proc/self/gid_map", b"0 %d 1" % group)
 
 
-def _write(path: str, text: str) -> None:
+def write_file(path: str, text: bytes) -> None:
+    """Write to an existing file in one go. Raises OSError with the path."""
     descriptor = os.open(path, os.O_WRONLY | os.O_CLOEXEC)
     try:
-        os.write(descriptor, text.encode())
+        os.write(descriptor, text)
     except OSError as error:
         raise OSError(error.errno, error.strerror, path) from None
     finally:

@@ -1,4 +1,4 @@
-"""Detectors of what a process in a container is shown of the host: seen only where the own limits are below the host's."""
+"""Detectors of what a container is shown of its host: told apart only where its own limits are below the host's."""
 
 from __future__ import annotations
 
@@ -17,7 +17,8 @@ _V1_FILES = {
     "memory.max": ("memory", "memory.limit_in_bytes"),
     "cpuset.cpus.effective": ("cpuset", "cpuset.effective_cpus"),
 }
-_SYSINFO = struct.Struct("@l3L2L")
+# struct sysinfo: uptime, three loads, six sizes of which the first is that of all memory, ..., the unit of sizes.
+_SYSINFO = struct.Struct("@l3L6LHHLLI")
 
 
 def compare(detector: str, argument: str, host: Host) -> Answer:
@@ -62,8 +63,8 @@ def _sysinfo(host: Host) -> int:
         raise ValueError("a captured host cannot be asked by sysinfo(2)")
     buffer = create_string_buffer(256)
     kernel.syscall("sysinfo", buffer)
-    unit = struct.unpack_from("@I", buffer, struct.calcsize("@l3L6LHHLLI") - struct.calcsize("@I"))[0]
-    return int(_SYSINFO.unpack_from(buffer)[4]) * max(unit, 1)
+    fields: tuple[int, ...] = _SYSINFO.unpack_from(buffer)
+    return fields[4] * max(fields[-1], 1)
 
 
 def _own_limits(host: Host, name: str) -> list[int]:

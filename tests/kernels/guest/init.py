@@ -97,16 +97,16 @@ def make_cgroup(run: dict) -> Path:
 
 
 def become(run: dict, cgroup: Path) -> None:
-    """In the child: enter its cgroup, be its user, below its filter."""
+    """In the child: enter its cgroup, put itself below its filter while it may, be its user."""
     (cgroup / "cgroup.procs").write_text(str(os.getpid()))
-    if run["uid"]:
-        os.setgroups([])
-        os.setgid(run["uid"])
-        os.setuid(run["uid"])
     if run["filtered"]:
         import filtered
 
         filtered.install(getattr(errno, run["filtered"]))
+    if run["uid"]:
+        os.setgroups([])
+        os.setgid(run["uid"])
+        os.setuid(run["uid"])
 
 
 def look() -> dict[str, set[str]]:
