@@ -15,8 +15,19 @@ Table = dict[str, Any]
 
 def find_files(folder: str, pattern: str) -> list[Path]:
     """Files of a folder, shipped and the user's own: one of the user's replaces a shipped one of the same name."""
-    found = {file.name: file for base in (_shipped(folder), places.own(folder)) for file in sorted(base.glob(pattern))}
+    found = {file.name: file for base in (_shipped(folder), places.own(folder)) for file in _list(base, pattern)}
     return [found[name] for name in sorted(found)]
+
+
+def _list(folder: Path, pattern: str) -> list[Path]:
+    try:
+        return sorted(folder.glob(pattern))
+    except OSError as error:
+        raise CatalogueError(
+            f"This folder cannot be read: {error.strerror}.",
+            where=str(folder),
+            next="Check its permissions; HOME or XDG_CONFIG_HOME says where your own files are.",
+        ) from error
 
 
 def _shipped(folder: str) -> Path:

@@ -42,7 +42,8 @@ def capture(folder: Path, files: dict[str, str | bytes]) -> Host:
 def debian() -> dict[str, str | bytes]:
     """Files of a host with Debian's 6.12 kernel and cgroup v2."""
     files: dict[str, str | bytes] = {
-        "/proc/version": "Linux version 6.12.107-amd64 (gcc) #1 SMP\n", "/proc/stat": "cpu 1\ncpu0 1\ncpu1 1\n",
+        "/proc/version": "Linux version 6.12.107-amd64 (gcc) #1 SMP\n",
+        "/proc/stat": "cpu 1\ncpu0 1\ncpu1 1\n",
         "/proc/meminfo": "MemTotal:    8000000 kB\n", "/proc/cmdline": "root=/dev/vda quiet\n",
         "/proc/filesystems": KNOWN + "nodev\tcgroup\nnodev\tcgroup2\nnodev\toverlay\n",
         "/proc/cgroups": "#subsys_name\thierarchy\tnum_cgroups\tenabled\ncpu\t0\t60\t1\nblkio\t0\t60\t1\n",
@@ -62,7 +63,8 @@ def debian() -> dict[str, str | bytes]:
         "/proc/sys/fs/file-max": "9\n", "/sys/kernel/mm/transparent_hugepage/enabled": "always\n",
         "/sys/kernel/fscaps": "1\n", "/sys/kernel/cgroup/delegate": "cgroup.procs\n",
         "/sys/kernel/cgroup/features": "nsdelegate\nmemory_localevents\n",
-        "/sys/kernel/security/lsm": "capability,landlock,yama", "/etc/os-release": 'PRETTY_NAME="Debian GNU/Linux 13"\n',
+        "/sys/kernel/security/lsm": "capability,landlock,yama",
+        "/etc/os-release": 'PRETTY_NAME="Debian GNU/Linux 13"\n',
         "/sys/devices/system/clocksource/clocksource0/available_clocksource": "kvm-clock tsc \n",
     }  # fmt: skip
     places = {"": CORE, "/system.slice": BELOW, "/system.slice/a.service": BELOW}
@@ -207,6 +209,14 @@ def test_leftovers_of_an_image_do_not_make_a_container(tmp_path: Path) -> None:
     assert capture(tmp_path / "inside", {**mark, **inside}).environment.container == "docker"
     initial = {"/proc/self/ns/pid": "-> pid:[4026531836]", "/proc/self/ns/mnt": "-> mnt:[4026531832]"}
     assert capture(tmp_path / "outside", {**mark, **initial}).environment.container == "none"
+
+
+def test_a_kernel_without_seccomp_filters_nothing(tmp_path: Path) -> None:
+    status = "".join(line for line in STATUS.splitlines(keepends=True) if not line.startswith("Seccomp"))
+    host = capture(tmp_path / "whole", {"/proc/self/status": status})
+    assert host.environment.seccomp == "disabled" and not host.environment.seccomp_filtered
+    host = capture(tmp_path / "cut", {"/proc/self/status": status[:40]})
+    assert host.environment.seccomp_filtered
 
 
 def test_this_host_tells_of_itself() -> None:

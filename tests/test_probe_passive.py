@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import os
 import shutil
+import subprocess
+import sys
 import time
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -23,10 +26,17 @@ def ask(host: Host, detector: str) -> Answer:
     return PASSIVE[kind](detector, argument, host)
 
 
+@cache
+def catalogued() -> tuple[str, ...]:
+    """Every detector of the catalogue that only reads, and every symbol."""
+    features = load_features().values()
+    detectors = {detector for feature in features for detector in feature.detectors}
+    detectors |= {f"kconfig:{symbol}" for feature in features for symbol in feature.kconfig}
+    return tuple(sorted(name for name in detectors if name.partition(":")[0] in PASSIVE))
+
+
 def ask_all(host: Host) -> dict[str, Answer]:
-    detectors = {detector for feature in load_features().values() for detector in feature.detectors}
-    detectors |= {f"kconfig:{symbol}" for feature in load_features().values() for symbol in feature.kconfig}
-    return {name: ask(host, name) for name in sorted(detectors) if name.partition(":")[0] in PASSIVE}
+    return {detector: ask(host, detector) for detector in catalogued()}
 
 
 ON_DEBIAN = {
@@ -66,8 +76,7 @@ def test_every_kind_of_the_catalogue_is_known_and_answers_here() -> None:
         assert answer.says in VERDICTS and answer.evidence and answer.detector == detector
 
 
-def _swap(file: Path, how: str) -> None:
-    file.unlink()
+def _put(file: Path, how: str) -> None:
     if how == "empty":
         file.touch()
     elif how == "binary":
@@ -87,19 +96,19 @@ LOOKED_FOR = ("/proc/pressure/", "/sys/kernel/cgroup/features", "/proc/self/ns/"
 
 @pytest.mark.parametrize("how", ["empty", "binary", "folder", "pipe", "loop", "missing"])
 def test_damage_never_makes_an_absent(tmp_path: Path, how: str) -> None:
-    whole = debian()
-    capture(tmp_path / "whole", whole)
-    before = {name: answer.says for name, answer in ask_all(Host(tmp_path / "whole")).items()}
+    before = {name: answer.says for name, answer in ask_all(capture(tmp_path, debian())).items()}
     for name in READ:
         if how == "missing" and name.startswith(LOOKED_FOR):
             continue
-        folder = tmp_path / "damaged"
-        shutil.copytree(tmp_path / "whole", folder, symlinks=True)
-        _swap(folder / name.lstrip("/"), how)
-        after = {detector: answer.says for detector, answer in ask_all(Host(folder)).items()}
+        file = tmp_path / name.lstrip("/")
+        whole = file.rename(tmp_path / "whole")
+        _put(file, how)
+        after = {detector: answer.says for detector, answer in ask_all(Host(tmp_path)).items()}
         wrong = {detector for detector, says in after.items() if says == ABSENT and before[detector] != ABSENT}
         assert not wrong, (name, how)
-        shutil.rmtree(folder)
+        if file.is_dir():
+            file.rmdir()
+        whole.rename(file)
 
 
 @pytest.mark.parametrize("gone", ["proc", "sys", "proc/sys", "proc/self", "sys/fs", "sys/kernel"])
@@ -223,9 +232,32 @@ def test_processors_are_compared_with_those_of_the_own_group(tmp_path: Path) -> 
     assert (answer.says, answer.evidence) == (AVAILABLE, "/proc/stat shows 2 cpus, the own cgroup allows 1")
 
 
+UNMOUNTED = """
+import sys
+from kminer.probe.host import Host
+from kminer.probe.passive import PASSIVE
+host = Host()
+answers = [PASSIVE[line.partition(":")[0]](line, line.partition(":")[2].strip(), host).says for line in sys.argv[1:]]
+print(*answers, host.environment.release is not None, host.environment.cgroup_mode)
+"""
+
+
+@pytest.mark.skipif(os.geteuid() != 0 or not shutil.which("unshare"), reason="takes root and unshare(1)")
+@pytest.mark.parametrize("how", ["umount -l /proc", "mount -t proc -o subset=pid proc /proc"])
+def test_without_proc_nothing_of_it_is_absent(how: str) -> None:
+    """What is asked for is in no kernel, so that only an unknown is right where /proc does not show the kernel."""
+    asked = ["file:/proc/sys/kernel/x", "sysctl:vm.x", "fs:cgroup9", "proccgroups:x", "kallsyms:x", "kconfig:X"]
+    script = ["unshare", "-m", "--propagation", "private", "sh", "-c", f'{how} && exec "$@"', "sh"]
+    run = subprocess.run([*script, sys.executable, "-c", UNMOUNTED, *asked], capture_output=True, text=True, timeout=60)
+    if run.returncode and "mount" in run.stderr:
+        pytest.skip(f"this host does not let /proc be changed: {run.stderr.strip()}")
+    *says, release, _ = run.stdout.split()
+    assert (says, release, run.stderr) == ([UNKNOWN] * len(asked), "True", "")
+
+
 def test_all_of_this_host_is_read_in_a_moment() -> None:
     """The layer is to take 0.15 s; a busy machine may take longer, but never several times as long."""
-    load_features()
+    catalogued()
     started = time.process_time()
     ask_all(Host())
     assert time.process_time() - started < 1.0

@@ -62,10 +62,16 @@ def decide(feature: Feature, answers: Sequence[Answer]) -> Finding:
         ranked = [answer for answer in known if answer.proves == rank]
         if ranked:
             best = min(ranked, key=lambda answer: _ORDER.index(answer.says))
+            best = _not_built(known) or best if best.says == BOUND else best
             return _finding(feature, best, known, answers)
     reasons = "; ".join(dict.fromkeys(answer.evidence for answer in answers)) or "the catalogue names no detector"
     first = answers[0] if answers else Answer("none", UNKNOWN, reasons, CODE)
     return Finding(feature.id, UNKNOWN, reasons, "", first.detector, first.errno, _lines(answers))
+
+
+def _not_built(known: Sequence[Answer]) -> Answer | None:
+    """Of what is bound elsewhere one cannot see whether it is there: a symbol that is not set tells."""
+    return next((answer for answer in known if answer.proves == CODE and answer.says == ABSENT), None)
 
 
 _ORDER = (AVAILABLE, BLOCKED, BOUND, COMPILED, ABSENT)

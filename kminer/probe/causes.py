@@ -77,7 +77,7 @@ def user_namespace_cause(host: Host, error: OSError | kernel.UnknownSyscall) -> 
 def _cause(flag: int, error: int, host: Host) -> Cause:
     if error in (errno.ENOSPC, errno.EUSERS):
         limit = f"user.max_{FILES[flag & ~EMPTY_MOUNTS]}_namespaces"
-        value = read_sysctl(host, limit)
+        value = _read_sysctl(host, limit)
         shown = f"the sysctl {limit}{f' = {value}' if value else ''}"
         return Cause(f"{shown} allows no more", shown, error)
     if flag == kernel.CLONE_NEWUSER and error in (errno.EPERM, errno.EACCES):
@@ -101,12 +101,12 @@ def _refused_user(host: Host, error: int) -> Cause:
 def _forbidding_sysctl(host: Host) -> str:
     """The sysctl that keeps users without rights from user namespaces, with its value; "" where none does."""
     for name, forbids in _GATES.items():
-        if read_sysctl(host, name) == forbids:
+        if _read_sysctl(host, name) == forbids:
             return f"the sysctl {name} = {forbids}"
     return ""
 
 
-def read_sysctl(host: Host, name: str) -> str:
+def _read_sysctl(host: Host, name: str) -> str:
     """The value of a sysctl; "" where it cannot be read."""
     try:
         return host.read(f"/proc/sys/{name.replace('.', '/')}").strip()

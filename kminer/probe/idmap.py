@@ -6,6 +6,7 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from errno import EBADF, EINVAL, EPERM
+from functools import cache
 
 from kminer.probe import kernel
 from kminer.probe.answers import ABSENT, AVAILABLE, COMPILED, INTERFACE, UNKNOWN, USE, Answer, name_errno, unknown
@@ -29,7 +30,11 @@ def idmap_mount(detector: str, what: str, stage: Stage) -> Answer:
         if not stage.as_root_too:
             why = f"{known.evidence}; whether the file system of {what} takes it {_NEEDS_FLAG}"
             return Answer(detector, COMPILED, why, INTERFACE)
-        return _tried(detector, what, _errno_of_idmap(what))
+        error = _errno_of_idmap(what)
+        if error == EINVAL:
+            why = f"{known.evidence}, but the file system of {what} does not take it"
+            return Answer(detector, COMPILED, why, USE, "the file system", "EINVAL")
+        return _tried(detector, what, error)
     if not stage.mounts:
         return stage.refuse(detector)
     return _tried(detector, what, _errno_of_idmap("."))
@@ -65,7 +70,8 @@ def ovl_idmapped_lower(detector: str, argument: str, stage: Stage) -> Answer:
         if error == EINVAL and not plain and not stage.inside:
             return Answer(detector, ABSENT, "an overlay refuses an idmapped lower layer", USE, "", name)
         return unknown(detector, f"an overlay on an idmapped lower layer answers {name}", USE, error)
-    return unknown(detector, f"a tmpfs cannot be idmapped here, to be a layer: {_NEEDS_FLAG}", USE)
+    more = "nor the file system of /" if stage.as_root_too else f"and / {_NEEDS_FLAG}"
+    return unknown(detector, f"a tmpfs cannot be idmapped here, to be a layer, {more}", USE)
 
 
 def ovl_mount_idmap(detector: str, argument: str, stage: Stage) -> Answer:
@@ -114,25 +120,20 @@ def _idmapped(path: str) -> Iterator[int]:
     """A detached copy of the mount of a path, idmapped. Raises OSError."""
     tree = kernel.open_tree(path, kernel.OPEN_TREE_CLONE)
     try:
-        with _user_namespace() as namespace:
-            kernel.mount_setattr(tree, kernel.MOUNT_ATTR_IDMAP, namespace)
+        kernel.mount_setattr(tree, kernel.MOUNT_ATTR_IDMAP, _user_namespace())
         yield tree
     finally:
         os.close(tree)
 
 
-@contextmanager
-def _user_namespace() -> Iterator[int]:
-    """The descriptor of a new user namespace that maps one user and one group. Raises OSError."""
+@cache
+def _user_namespace() -> int:
+    """The descriptor of a user namespace that maps one user and one group, made once a child. Raises OSError."""
     with child_in_user_namespace() as pid:
         write_file(f"/proc/{pid}/uid_map", b"0 0 1")
         write_file(f"/proc/{pid}/setgroups", b"deny")
         write_file(f"/proc/{pid}/gid_map", b"0 0 1")
-        namespace = os.open(f"/proc/{pid}/ns/user", os.O_RDONLY | os.O_CLOEXEC)
-    try:
-        yield namespace
-    finally:
-        os.close(namespace)
+        return os.open(f"/proc/{pid}/ns/user", os.O_RDONLY | os.O_CLOEXEC)
 
 
 def _errno_of_idmap(path: str) -> int:

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from kminer.probe.answers import ABSENT, UNKNOWN
+from kminer.probe.answers import ABSENT, BOUND, UNKNOWN
 from kminer.records import Feature, Finding
 
 EARLY = "newer than this kernel's version: a backport or a vendor's patch"
@@ -51,7 +51,7 @@ def _remark(feature: Feature, finding: Finding, running: tuple[int, ...] | None)
     old_enough = running >= since
     if finding.verdict == ABSENT:
         return MISSING if old_enough else LATER
-    if old_enough:
+    if old_enough or finding.verdict == BOUND:  # that its controller is elsewhere does not say that it is there
         return ""
     line = ".".join(str(part) for part in running[:2])
     known = any(version.startswith((f"{line}.", f"{line} ")) or version == line for version in feature.backports)

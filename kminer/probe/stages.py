@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from contextlib import suppress
 from dataclasses import dataclass
+from errno import ENOSYS, EPERM
 from pathlib import Path
 
 from kminer.probe import kernel
@@ -12,8 +13,9 @@ from kminer.probe.answers import UNKNOWN, USE, Answer, name_errno
 from kminer.probe.causes import NO_CAUSE, Cause, user_namespace_cause
 from kminer.probe.forks import CAP_SYS_ADMIN, become_nobody, die_with, has_capability
 from kminer.probe.host import Host
+from kminer.probe.refusals import FILTER, filtered
 
-_PLACES = ("/mnt", "/srv", "/media", "/opt", "/tmp", "/run", "/var")
+_PLACES = ("/mnt", "/srv", "/media", "/opt", "/tmp", "/run", "/var", "/home", "/boot", "/root", "/etc")
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,10 +67,10 @@ def user_stage(host: Host, as_root_too: bool) -> Stage:
     return Stage(host, True, True, as_root_too)
 
 
-def enter_user_namespace(flags: int = 0) -> None:
-    """Become root in a new user namespace, and in new ones of other kinds (CLONE_NEW*). Raises OSError."""
+def enter_user_namespace() -> None:
+    """Become root in a new user namespace. Raises OSError."""
     user, group, mother = os.geteuid(), os.getegid(), os.getppid()
-    kernel.unshare(kernel.CLONE_NEWUSER | flags)
+    kernel.unshare(kernel.CLONE_NEWUSER)
     die_with(mother)
     # Kernels before 3.19 have no such file and ask for nothing of the kind.
     with suppress(FileNotFoundError):
@@ -91,7 +93,7 @@ def write_file(path: str, text: bytes) -> None:
 def _cover() -> None:
     # Without this, what is mounted from here on could be seen by the whole host.
     kernel.mount(None, "/", None, kernel.MS_REC | kernel.MS_PRIVATE)
-    place = next((place for place in _PLACES if Path(place).is_dir()), "/")
+    place = next((place for place in _PLACES if Path(place).is_dir()), _PLACES[0])
     kernel.mount("kminer", place, "tmpfs", kernel.MS_NOSUID | kernel.MS_NODEV, "size=1m,mode=0700")
     os.chdir(place)
 
@@ -100,4 +102,5 @@ def _mount_cause(error: OSError | kernel.UnknownSyscall) -> Cause:
     if isinstance(error, kernel.UnknownSyscall):
         return Cause(str(error))
     told = f"a private mount namespace could not be made ({error.filename}: {error.strerror})"
-    return Cause(told, "", error.errno or 0)
+    by = f"perhaps {FILTER}" if error.errno in (EPERM, ENOSYS) and filtered() else ""
+    return Cause(told, by, error.errno or 0)

@@ -119,16 +119,16 @@ def _series(version: str) -> str:
     return ".".join(version.split(".")[:2])
 
 
-def format_differences(differences: Sequence[Difference]) -> str:
-    """A table of differences: those without an explanation first."""
-    ordered = sorted(differences, key=lambda row: (bool(row.explained), row.series, row.feature, row.run))
-    rows = [("kernel", "run", "feature", "wrong", "why")]
-    rows += [
-        (row.series, row.run, row.feature, row.wrong, f"explained: {row.explained}" if row.explained else row.reason)
-        for row in ordered
-    ]
-    widths = [max(len(row[column]) for row in rows) for column in range(4)]
-    return "\n".join("  ".join([*map(str.ljust, row[:4], widths), row[4]]) for row in rows)
+def format_differences(differences: Iterable[Difference]) -> str:
+    """A table of differences, those without an explanation first; the runs that say the same share a row."""
+    runs: dict[tuple[str, ...], list[str]] = {}
+    for each in sorted(differences, key=lambda each: (bool(each.explained), each.series, each.feature)):
+        why = f"explained: {each.explained}" if each.explained else each.reason
+        runs.setdefault((each.series, each.feature, each.wrong, why), []).append(each.run)
+    rows: list[tuple[str, ...]] = [("kernel", "feature", "wrong", "why and in which runs")]
+    rows += [(*row, f"{why} ({', '.join(names)})") for (*row, why), names in runs.items()]
+    widths = [max(len(row[column]) for row in rows) for column in range(3)]
+    return "\n".join("  ".join([*map(str.ljust, row[:3], widths), row[3]]) for row in rows)
 
 
 def count_verdicts(findings: Iterable[Mapping[str, Any]]) -> str:

@@ -27,6 +27,9 @@ RUNS = (
 )
 """Root without modules loaded, root, root with all trials, nobody, and both below filters of system calls."""
 
+TESTED = tuple(run for run in RUNS if run.name not in ("root", "user-eperm"))
+"""The ways that the tests have time for: those left out said what others said on every kernel."""
+
 
 @dataclass(frozen=True, slots=True)
 class Judged:
@@ -34,13 +37,16 @@ class Judged:
 
     run: str
     seconds: float
+    probing: float
     findings: list[dict[str, Any]]
     differences: list[Difference]
     faults: list[str]
 
     def summary(self) -> str:
-        """One line: how long it took, and how many features have which verdict."""
-        return f"{self.run}: {self.seconds:.1f} s; {count_verdicts(self.findings) or 'no findings'}"
+        """One line: how long it took (and the probe alone), and how many features have which verdict."""
+        return (
+            f"{self.run}: {self.seconds:.1f} s ({self.probing:.1f} s); {count_verdicts(self.findings) or 'no findings'}"
+        )
 
 
 def get_kernel(series: str) -> Kernel:
@@ -58,12 +64,12 @@ def probe_kernel(kernel: Kernel, runs: Sequence[Run] = RUNS) -> list[Judged]:
 
 def _judge(kernel: Kernel, name: str, outcome: Outcome, features: Mapping[str, Feature]) -> Judged:
     faults = [f"left behind: {line}" for line in outcome.left]
-    findings: list[dict[str, Any]] = []
+    said: dict[str, Any] = {"findings": [], "seconds": 0.0}
     if outcome.code:
         faults.append(f"it ended with {outcome.code}: {outcome.said or outcome.out}")
     else:
-        findings = json.loads(outcome.out)["findings"]
-        missing = features.keys() - {finding["feature"] for finding in findings}
+        said = json.loads(outcome.out)
+        missing = features.keys() - {finding["feature"] for finding in said["findings"]}
         faults += [f"no finding on {feature}" for feature in sorted(missing)]
-    differences = compare(kernel, name, findings, features, read_explanations())
-    return Judged(name, outcome.seconds, findings, differences, faults)
+    differences = compare(kernel, name, said["findings"], features, read_explanations())
+    return Judged(name, outcome.seconds, said["seconds"], said["findings"], differences, faults)

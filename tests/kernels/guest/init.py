@@ -28,6 +28,9 @@ MOUNTS = (
 )  # fmt: skip
 FINIT_MODULE = 313
 POWER_OFF = 0x4321FEDC
+LIMITS = {"memory.max": "512M", "cpuset.cpus": "0"}
+"""What the command's cgroup is held to, so that it can be seen whether /proc shows it."""
+
 SECONDS = 60
 
 
@@ -93,6 +96,9 @@ def make_cgroup(run: dict) -> Path:
         made.mkdir()
         for place in (made, *(made / f"cgroup.{name}" for name in ("procs", "threads", "subtree_control"))):
             os.chown(place, run["uid"], run["uid"])
+    for name, value in LIMITS.items():
+        with contextlib.suppress(OSError):
+            (leaf / name).write_text(value)
     return leaf
 
 
