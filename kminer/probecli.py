@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from kminer.command import database_of, open_store, terminal_of
-from kminer.errors import UsageError
+from kminer.errors import StoreError, UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -20,16 +20,13 @@ if TYPE_CHECKING:
     from kminer.probe.run import Probed
     from kminer.records import Feature
 
-_GOOD = ("available",)
-
-
 @click.command()
 @click.option("--all", "everything", is_flag=True, help="Every feature, not only what is worth knowing.")
 @click.option("--area", "areas", multiple=True, help="Only this area, e.g. overlayfs, or a family: cgroup.")
 @click.option("--feature", "names", metavar="ID", multiple=True, help="Only this feature, with all its evidence.")
 @click.option("--json", "as_json", is_flag=True, help="Print environment and findings as JSON (docs/probe.md).")
 @click.option("--require", metavar="ID[,ID]", multiple=True,
-              help="Exit with 3 unless all these features are available, with 4 if that could not be found out.")  # fmt: skip
+              help="Exit with 3 unless all these are available or built in, with 4 if that is not known.")  # fmt: skip
 @click.option("--save", metavar="NAME", help="Keep the findings in the database under NAME.")
 @click.option("--diff", nargs=2, metavar="A B", help="Compare two saved hosts or JSON files instead of probing.")
 @click.option("--offline-root", type=click.Path(path_type=Path, exists=True, file_okay=False),
@@ -69,8 +66,8 @@ def probe(
     if as_json:
         terminal.json(probed.as_json())
     elif terminal.verbosity >= 0 or not required:
-        _show(terminal, probed, joined, everything, bool(names))
-    context.exit(_gate(terminal, required, probed))
+        _show(terminal, probed, joined, _first_uses(context), everything, bool(names))
+    context.exit(_gate(terminal, required, joined))
 
 
 def _choose(features: Mapping[str, Feature], areas: tuple[str, ...], names: tuple[str, ...]) -> list[Feature]:
@@ -92,39 +89,98 @@ def _in_area(area: str, wanted: str) -> bool:
     return area == wanted or area.startswith(f"{wanted}.")
 
 
-def _gate(terminal: Terminal, required: Sequence[str], probed: Probed) -> int:
-    """The exit code that --require asks for: 3 something is not available, 4 something could not be found out."""
-    wanted = [finding for finding in probed.findings if finding.feature in required]
-    missing = [finding for finding in wanted if finding.verdict not in (*_GOOD, "unknown")]
-    unknown = [finding for finding in wanted if finding.verdict == "unknown"]
+def _gate(terminal: Terminal, required: Sequence[str], joined: Sequence[Joined]) -> int:
+    """The exit code that --require asks for: 3 something is not there to be used, 4 something is not known.
+
+    What is built in, and cannot be told more of than that, will do.
+    """
+    poor = [
+        one.finding
+        for one in joined
+        if one.finding.feature in required and one.finding.verdict != "available" and not _built_in(one)
+    ]
+    missing = [finding for finding in poor if finding.verdict != "unknown"]
+    unknown = [finding for finding in poor if finding.verdict == "unknown"]
     for finding in [*missing, *unknown]:
         terminal.fail(f"required {finding.feature} is {finding.verdict}: {finding.reason}")
     return 3 if missing else 4 if unknown else 0
 
 
-def _show(terminal: Terminal, probed: Probed, joined: Sequence[Joined], everything: bool, detailed: bool) -> None:
-    from kminer.probe.describing import describe
+def _first_uses(context: click.Context) -> dict[str, str]:
+    """By feature: "docker 20.10.0, runc 1.1.0", where a database with the engines' histories is at hand."""
+    from kminer.store.database import exists
+    from kminer.store.findings import read_first_uses
 
-    for line in describe(probed.environment):
+    try:
+        uses = read_first_uses(open_store(context)) if exists(database_of(context)) else {}
+    except StoreError as error:
+        terminal_of(context).note(f"Which engines use what is left out: {error.what}")
+        return {}
+    return {name: ", ".join(f"{project} {version}" for project, version in of_it) for name, of_it in uses.items()}
+
+
+def _show(
+    terminal: Terminal, probed: Probed, joined: Sequence[Joined], uses: Mapping[str, str], everything: bool,
+    detailed: bool,
+) -> None:  # fmt: skip
+    for line in _head(probed):
         terminal.say(line)
     if not detailed:
         terminal.table(*_by_area(joined))
     shown = [one for one in joined if everything or detailed or _worth_knowing(one)]
-    columns = ("feature", "what", "since", "verdict", "why", "remark")
+    columns = ("feature", "what", "since", "verdict", "why", "remark", "used since")
     rows = [
-        (one.feature.id, one.feature.title, _since(one.feature), one.finding.verdict, _why(one), one.remark)
+        (one.feature.id, one.feature.title, _since(one.feature), one.finding.verdict, _why(one), one.remark,
+         uses.get(one.feature.id, ""))
         for one in shown
-    ]
-    hidden = len(joined) - len(shown)
-    note = f"{hidden:,} more are as their kernel's version lets expect: --all" if hidden else ""
+    ]  # fmt: skip
     if rows:
-        terminal.table(columns, rows, note=note)
+        terminal.table(columns, rows)
+    for line in _hidden([one for one in joined if one not in shown]):
+        terminal.say(line)
+    for line in _later(joined) if not detailed else ():
+        terminal.say(line)
     if detailed:
         for one in joined:
             terminal.say(f"{one.feature.id}: {one.feature.summary}")
             for line in one.finding.evidence:
                 terminal.say(f"  {line}")
     terminal.note(f"{len(joined)} features in {probed.seconds:.2f} s")
+
+
+def _head(probed: Probed) -> Iterable[str]:
+    from kminer.probe.describing import describe
+    from kminer.probe.engine import find_engine
+
+    yield from describe(probed.environment)
+    engine = find_engine() if probed.environment.live else None
+    if engine:
+        yield f"{engine[0]} {engine[1]} is installed"
+
+
+def _later(joined: Sequence[Joined]) -> Iterable[str]:
+    """What later kernels bring, a line a release."""
+    from kminer.probe.joined import LATER, version_of
+
+    later: dict[str, list[str]] = {}
+    for one in joined:
+        if one.remark == LATER:
+            later.setdefault(one.feature.since or "", []).append(one.feature.id)
+    for release in sorted(later, key=lambda release: version_of(release) or ()):
+        yield f"Linux {release} brings {', '.join(later[release])}"
+
+
+def _hidden(rest: Sequence[Joined]) -> Iterable[str]:
+    """What the table leaves out, a line for each reason."""
+    bound = Counter(one.finding.by for one in rest if one.finding.verdict == "bound-elsewhere")
+    for hierarchy, count in sorted(bound.items()):
+        yield f"{count} features are bound elsewhere, by a {hierarchy}: --all"
+    unasked = sum(not one.feature.detectors for one in rest)
+    if unasked:
+        yield f"{unasked} features have no detector yet: --all"
+    others = len(rest) - unasked - sum(bound.values())
+    if others:
+        yield f"{others} features are as the kernel's version lets expect: --all"
 
 
 def _by_area(joined: Sequence[Joined]) -> tuple[tuple[str, ...], list[tuple[object, ...]]]:
@@ -139,12 +195,21 @@ def _by_area(joined: Sequence[Joined]) -> tuple[tuple[str, ...], list[tuple[obje
 
 
 def _worth_knowing(one: Joined) -> bool:
-    """What is not as the version lets expect: blocked, bound, missing, there before its time, not found out."""
+    """What is not as the version lets expect: blocked, missing, there before its time, not found out."""
     from kminer.probe.joined import LATER, UNDATED
 
-    if one.finding.verdict == "available":
+    if one.finding.verdict == "bound-elsewhere" or not one.feature.detectors:
+        return False
+    if one.finding.verdict == "available" or _built_in(one):
         return one.remark not in ("", UNDATED)
     return not (one.finding.verdict == "absent" and one.remark == LATER)
+
+
+def _built_in(one: Joined) -> bool:
+    """Whether it is compiled in, not as a module that is not loaded, and nothing speaks against its use."""
+    kind = one.finding.detector.partition(":")[0]
+    loaded = "not loaded" not in one.finding.reason
+    return one.finding.verdict == "compiled-in" and kind in ("kconfig", "kallsyms") and loaded
 
 
 def _since(feature: Feature) -> str:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -233,6 +235,30 @@ def test_this_host(database: Path) -> None:
     assert sum(one["verdict"] == UNKNOWN for one in done["findings"]) < len(done["findings"]) / 2
     passive = json.loads(run(database, "probe", "--json", "--passive").stdout)
     assert passive["environment"]["release"] == done["environment"]["release"]
+
+
+KILLER = """
+import sys
+from kminer.probe import kernel
+load, allow, kill = (0x20, 0, 0, 0), (0x06, 0, 0, kernel.SECCOMP_RET_ALLOW), (0x06, 0, 0, 0x80000000)
+numbers = [kernel.number(name) for name in ("statmount", "fsopen", "unshare", "bpf", "landlock_create_ruleset")]
+jumps = [(0x15, len(numbers) - place, 0, number) for place, number in enumerate(numbers)]
+kernel.prctl(kernel.PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)
+program = kernel.FilterProgram([load, *jumps, allow, kill])
+kernel.syscall("seccomp", kernel.SECCOMP_SET_MODE_FILTER, 0, program.fprog)
+from kminer.cli import main
+main(["probe", "--json", "--area", "mount", "--area", "security"])
+"""
+
+
+def test_a_filter_that_kills() -> None:
+    """Under a seccomp filter that kills who makes a call, the probe lives, and says of that call what happened."""
+    done = subprocess.run([sys.executable, "-c", KILLER], capture_output=True, text=True, check=False, timeout=120)
+    assert done.returncode == 0, done.stderr
+    found = {one["feature"]: one for one in json.loads(done.stdout)["findings"]}
+    assert found["mnt.statmount"]["verdict"] not in (AVAILABLE, ABSENT)
+    assert any("SIGSYS" in line for line in found["mnt.statmount"]["evidence"])
+    assert found["sec.pidfd_open"]["verdict"] == AVAILABLE
 
 
 def test_the_catalogue_is_listed_and_shown(database: Path) -> None:

@@ -14,8 +14,7 @@ def describe(environment: Environment) -> Iterator[str]:
     around = [_known("container", environment.container), _known("virtualization", environment.virtualization)]
     around += ["in a chroot"] if environment.chroot else []
     yield ", ".join(around)
-    modules = ", ".join(environment.lsms) if environment.lsms else "none active" if environment.lsms == () else "unknown"
-    yield f"security modules: {modules}; seccomp: {environment.seccomp or 'unknown'}"
+    yield f"security modules: {_modules(environment.lsms)}; seccomp: {environment.seccomp or 'unknown'}"
     yield from _cgroups(environment)
     foreign = sorted(kind for kind, initial in environment.initial_namespaces.items() if initial is False)
     if foreign:
@@ -23,6 +22,10 @@ def describe(environment: Environment) -> Iterator[str]:
     if environment.unknown:
         reasons = "; ".join(f"{name} ({reason})" for name, reason in sorted(environment.unknown.items()))
         yield f"not found out: {reasons}"
+
+
+def _modules(names: tuple[str, ...] | None) -> str:
+    return "unknown" if names is None else ", ".join(names) or "none active"
 
 
 def _kernel(environment: Environment) -> str:

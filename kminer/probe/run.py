@@ -1,18 +1,21 @@
-"""Probes a host: passive reads, then calls with invalid arguments, then trials in children that leave nothing behind."""
+"""Probes a host: reads, then calls with invalid arguments, then trials in children that leave nothing behind."""
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, astuple, dataclass
 from datetime import UTC, datetime
 
 from kminer import __version__
 from kminer.probe.answers import ABSENT, USE, Answer, decide, unknown
 from kminer.probe.calls import CALLS
 from kminer.probe.child import run_trials
+from kminer.probe.forks import DiedError, forked
 from kminer.probe.host import Environment, Host
 from kminer.probe.passive import PASSIVE
+from kminer.probe.refusals import filtered
 from kminer.probe.trials import TRIALS
 from kminer.records import Feature, Finding
 
@@ -50,7 +53,8 @@ def probe(
     detectors = list(dict.fromkeys(detector for feature in wanted for detector in feature.detectors))
     answers = {detector: _ask(detector, host) for detector in detectors if _kind(detector) in PASSIVE}
     if host.live and not only_passive:
-        answers |= {detector: _ask(detector, host) for detector in detectors if _kind(detector) in CALLS}
+        ask = _ask_apart if filtered() else _ask
+        answers |= {detector: ask(detector, host) for detector in detectors if _kind(detector) in CALLS}
         trials = [detector for detector in detectors if _kind(detector) in TRIALS]
         answers |= run_trials(trials, host, timeout=timeout, as_root_too=as_root_too)
     findings = tuple(decide(feature, _of(feature, answers, host)) for feature in wanted)
@@ -65,6 +69,16 @@ def _kind(detector: str) -> str:
 def _ask(detector: str, host: Host) -> Answer:
     kind, _, argument = detector.partition(":")
     return (PASSIVE.get(kind) or CALLS[kind])(detector, argument.strip(), host)
+
+
+def _ask_apart(detector: str, host: Host) -> Answer:
+    """Ask in a process of its own: a seccomp filter may kill who makes a call."""
+    try:
+        return Answer(*json.loads(forked(lambda: json.dumps(astuple(_ask(detector, host))))))
+    except DiedError as error:
+        return unknown(detector, f"the process that asked {error}")
+    except OSError as error:
+        return unknown(detector, f"no process could be made to ask: {error.strerror}", number=error.errno or 0)
 
 
 def _of(feature: Feature, answers: Mapping[str, Answer], host: Host) -> Sequence[Answer]:
