@@ -242,7 +242,12 @@ def _feature(table: Table, file: Path) -> Feature:
         privilege=get(table, "privilege", str, "", file),
         presence=tuple(get(table, "presence", dict, {}, file).items()),
         backports=get_texts(table, "seen_before_since", file),
+        used_by=_engines(get(table, "used_by", dict, {}, file), file),
     )
+
+
+def _engines(table: Table, file: Path) -> tuple[tuple[str, str], ...]:
+    return tuple((engine, get_required(table, engine, file)) for engine in sorted(table))
 
 
 def _release_date(project: str, row: Table, file: Path) -> ReleaseDate:

@@ -176,8 +176,7 @@ def _feature_terms() -> dict[str, list[str]]:
         for detector in get_texts(table, "detect", file):
             kind, _, name = detector.partition(":")
             names = (*names, name.split(":")[0]) if kind in _NAMING else names
-        mechanisms = get_mechanisms(table, file)[:1]
-        for name in names:
-            if _TERM.fullmatch(name) and ("_" in name or "." in name or not name.islower()):
-                terms.setdefault(mechanisms[0], []).append(name)
+        for label in get_mechanisms(table, file)[:1]:
+            named = (name for name in names if "_" in name or "." in name or not name.islower())
+            terms.setdefault(label, []).extend(name for name in named if _TERM.fullmatch(name))
     return {label: list(dict.fromkeys(names)) for label, names in terms.items()}

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from kminer.command import database_of, open_store, terminal_of
-from kminer.errors import StoreError, UsageError
+from kminer.errors import UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -66,7 +66,7 @@ def probe(
     if as_json:
         terminal.json(probed.as_json())
     elif terminal.verbosity >= 0 or not required:
-        _show(terminal, probed, joined, _first_uses(context), everything, bool(names))
+        _show(terminal, probed, joined, everything, bool(names))
     context.exit(_gate(terminal, required, joined))
 
 
@@ -106,23 +106,7 @@ def _gate(terminal: Terminal, required: Sequence[str], joined: Sequence[Joined])
     return 3 if missing else 4 if unknown else 0
 
 
-def _first_uses(context: click.Context) -> dict[str, str]:
-    """By feature: "docker 20.10.0, runc 1.1.0", where a database with the engines' histories is at hand."""
-    from kminer.store.database import exists
-    from kminer.store.findings import read_first_uses
-
-    try:
-        uses = read_first_uses(open_store(context)) if exists(database_of(context)) else {}
-    except StoreError as error:
-        terminal_of(context).note(f"Which engines use what is left out: {error.what}")
-        return {}
-    return {name: ", ".join(f"{project} {version}" for project, version in of_it) for name, of_it in uses.items()}
-
-
-def _show(
-    terminal: Terminal, probed: Probed, joined: Sequence[Joined], uses: Mapping[str, str], everything: bool,
-    detailed: bool,
-) -> None:  # fmt: skip
+def _show(terminal: Terminal, probed: Probed, joined: Sequence[Joined], everything: bool, detailed: bool) -> None:
     for line in _head(probed):
         terminal.say(line)
     if not detailed:
@@ -131,7 +115,7 @@ def _show(
     columns = ("feature", "what", "since", "verdict", "why", "remark", "used since")
     rows = [
         (one.feature.id, one.feature.title, _since(one.feature), one.finding.verdict, _why(one), one.remark,
-         uses.get(one.feature.id, ""))
+         _engines(one.feature))
         for one in shown
     ]  # fmt: skip
     if rows:
@@ -215,6 +199,10 @@ def _built_in(one: Joined) -> bool:
 def _since(feature: Feature) -> str:
     sure = "" if feature.confidence == "high" else f" ({feature.confidence} confidence)"
     return f"{feature.since or 'unknown'}{sure}"
+
+
+def _engines(feature: Feature) -> str:
+    return ", ".join(f"{engine} {version}" for engine, version in feature.used_by)
 
 
 def _why(one: Joined) -> str:
@@ -326,6 +314,7 @@ def _feature_lines(feature: Feature) -> Iterable[str]:
         "needs": feature.privilege,
         "detectors": ", ".join(feature.detectors),
         "names": ", ".join(feature.terms),
+        "used since": _engines(feature),
         "seen in sources of": ", ".join(version for version, there in feature.presence if there),
         "not in sources of": ", ".join(version for version, there in feature.presence if not there),
         "seen before since": ", ".join(feature.backports),

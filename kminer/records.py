@@ -272,6 +272,7 @@ class Feature:
     are questions to a kernel, best first ("cgfile:memory.peak"); `kconfig` the symbols it is built by; `privilege`
     what it takes to use it: none, userns (a user namespace or root), root. `presence` says of kernels whose source
     was searched whether they have it; `backports` are releases older than `since` that were seen to have it.
+    `used_by` are engines, each with its first release whose notes or commits name the feature.
     """
 
     id: str
@@ -290,6 +291,7 @@ class Feature:
     privilege: str = ""
     presence: tuple[tuple[str, bool], ...] = ()
     backports: tuple[str, ...] = ()
+    used_by: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

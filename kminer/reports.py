@@ -7,9 +7,10 @@ module made it: text that others wrote cannot become markup by an oversight. The
 
 from __future__ import annotations
 
+import json
 import re
 import sqlite3
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -45,6 +46,7 @@ from kminer.pictures import (
     narrowest,
     pivot,
 )
+from kminer.probe.answers import VERDICTS
 from kminer.records import HISTORIES, Feature, SavedQuery, Source
 from kminer.store.reader import holds_demo
 
@@ -61,6 +63,9 @@ _TOLD = (
 )
 """How release notes tell a commit: by its id, pull request, issue or CVE; perhaps, by a title like its own; not."""
 
+_VERDICTS = tuple(
+    charts.Part(verdict, verdict, colour) for verdict, colour in zip(VERDICTS, (2, 5, 3, 1, 7, 6), strict=True)
+)
 _AXES = {"group": "kind"}
 _HOSTED = re.compile(r"([\w.-]+/[\w.-]+)#(\d+)")
 
@@ -196,11 +201,17 @@ class _Report:
             "release_commits": self.release_commits,
             "release_notes": self.release_notes,
             "features_of": features_of,
+            "host_of": self.host_of,
+            "host_features": self.host_features,
+            "first_uses": self.first_uses,
+            "by_release": by_release,
+            "verdicts": VERDICTS,
             "chart_heat": self.pictures.heat,
             "chart_stack": self.pictures.stack,
             "chart_bars": self.pictures.bars,
             "chart_timeline": self.pictures.timeline,
             "chart_told": self.chart_told,
+            "chart_verdicts": self.chart_verdicts,
         }
 
     def query(self, name: str, **settings: str | int) -> Result:
@@ -340,6 +351,59 @@ class _Report:
         )
         return Markdown(f"![{markdown(titled)}]({file})")
 
+    def chart_verdicts(self, slug: str, rows: Sequence[Row], by: str, *, title: str, unit: str) -> str:
+        """Lying bars of verdicts, one a value of `by`; nothing without rows."""
+        counted = Counter((str(row["verdict"]), str(row[by])) for row in rows)
+        if not counted:
+            return Markdown("")
+        titled = f"{self.pictures.mark}: {title}" if self.pictures.mark else title
+        file = f"{self.pictures.report}-{slug}.svg"
+        names = sorted({name for _, name in counted})
+        self.pictures.drawn[file] = charts.bars(titled, names, _VERDICTS, counted, axis=by, unit=unit)
+        return Markdown(f"![{markdown(titled)}]({file})")
+
+    def host_of(self, name: str) -> Row:
+        """What report-host answers on the saved host `name`, its `environment` as a dictionary: None for what is not known.
+
+        Raises UsageError that names those there are when it is none of them.
+        """
+        found = self.query("report-host", host=name).rows
+        if not found:
+            raise _unknown_host(name, [str(row["host"]) for row in self.query("hosts")])
+        known = json.loads(str(found[0]["environment"]))
+        return found[0] | {"environment": defaultdict(lambda: None, known)}
+
+    def host_features(self, host: Row) -> list[Row]:
+        """What report-host-findings answers, and features that only the catalogue knows, by area.
+
+        Each with its `summary`, and with `first`: its first release, how sure that is, or that it is not known.
+        """
+        known = {feature.id: feature for feature in catalogue.load_kernel_features().values()}
+        days = {date.version: date.date for date in catalogue.load_release_dates().get("linux", [])}
+        running = _version(str(host["kernel"]))
+        rows = list(self.query("report-host-findings", host=str(host["host"])))
+        unheard = [{"feature": name, "listed": 0} for name in known.keys() - {row["feature"] for row in rows}]
+        rows = [_completed(row, known.get(str(row["feature"])), days, running) for row in [*rows, *unheard]]
+        return sorted(rows, key=lambda row: (str(row["area"]), str(row["feature"])))
+
+    def first_uses(self) -> dict[str, list[Row]]:
+        """By feature of the kernel, each `engine` that names it, with the first such `release` and its `date`.
+
+        By the histories in the database; where these name no feature, and in the demo's, by the catalogue.
+        """
+        uses: dict[str, list[Row]] = {}
+        for row in [] if self.demo() else self.query("adoption-lag", unmentioned=0):
+            named = [(str(row[f"{by}_date"]), str(row[release])) for by, release in _NAMED_BY if row[f"{by}_date"]]
+            if named:
+                date, release = min(named)
+                use = {"engine": row["engine"], "release": re.sub(r"^\D+", "", release), "date": date}
+                uses.setdefault(str(row["feature"]), []).append(use)
+        return uses or {
+            feature.id: [{"engine": name, "release": at, "date": None} for name, at in feature.used_by]
+            for feature in catalogue.load_kernel_features().values()
+            if feature.used_by
+        }
+
     def milestones_of(self, project: str, source: str) -> list[Row]:
         """The catalogue's features of `project` that `source` has reached, in the order of their releases."""
         released = {row["version"]: row for row in self.query("report-release-dates", source=source)}
@@ -403,6 +467,44 @@ def _by_evidence(ties: Iterable[Row]) -> list[Row]:
         | {"changes": [tie for tie in of_it if tie["type"] != "merge"] or of_it}
         for of_it in found.values()
     ]
+
+
+_NAMED_BY = (("commit", "commit_release"), ("note", "note_version"))
+_CATALOGUED = ("area", "title", "since", "confidence")
+_FOUND = ("verdict", "reason", "blocked_by", "detector", "errno", "remark", "differs", "built_in")
+
+
+def _completed(row: Row, feature: Feature | None, days: Mapping[str, str], running: tuple[int, ...]) -> Row:
+    """A row of report-host-findings with what the catalogue knows of its feature, where the database does not."""
+    row = dict.fromkeys(_FOUND) | row
+    if feature and not row["listed"]:
+        row |= {name: getattr(feature, name) for name in _CATALOGUED}
+        later = bool(running and feature.since) and _version(str(feature.since)) > running
+        row |= {"date": days.get(str(feature.since)), "later": int(later)}
+    row["area"] = row["area"] or "(no area)"
+    sure = f" ({row['confidence']} confidence)" if row["confidence"] not in (None, "high") else ""
+    first = f"{row['since']}{sure}" if row["since"] else "not known"
+    return row | {"summary": feature.summary if feature else "", "first": first}
+
+
+def by_release(rows: Iterable[Row]) -> list[tuple[str, list[Row]]]:
+    """Features by their first release, the oldest release first."""
+    releases: dict[str, list[Row]] = {}
+    for row in sorted(rows, key=lambda row: _version(str(row["since"]))):
+        releases.setdefault(str(row["since"]), []).append(row)
+    return list(releases.items())
+
+
+def _unknown_host(name: str, saved: Sequence[str]) -> UsageError:
+    near = dict.fromkeys([*get_close_matches(name[:100], saved, 3, 0.6), *saved])
+    listed = ", ".join(inert(one, keep="") for one in list(near)[:10])
+    more = f" and {len(saved) - 10} more" if len(saved) > 10 else ""
+    return UsageError(
+        f"'{inert(name, keep='')}' is not a host that was saved in this database.",
+        where=f"--set host={inert(name, keep='')}",
+        next=f"Saved are {listed}{more}; `kminer query hosts` lists all." if saved
+        else "None is; `kminer probe --save NAME` saves this one.",
+    )  # fmt: skip
 
 
 def _years(names: Iterable[str]) -> list[str]:

@@ -54,7 +54,7 @@ found AS (
     LEFT JOIN engines e ON e.feature = f.id
     LEFT JOIN notes_ranked n ON n.feature = f.id AND n.project = e.project AND n.rank = 1
     LEFT JOIN commits_ranked c ON c.feature = f.id AND c.project = e.project AND c.rank = 1
-    WHERE f.project = 'linux' AND (e.project IS NOT NULL OR :unmentioned <> 0)
+    WHERE f.project = 'linux' AND (e.project IS NOT NULL OR :unmentioned <> 0 AND f.since IS NOT NULL)
 )
 SELECT feature, title, since, since_date, confidence, engine,
        coalesce(min(note_lag, commit_lag), note_lag, commit_lag) AS lag_days, mentions, note_lag, note_version, note_date,

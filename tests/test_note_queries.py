@@ -303,7 +303,8 @@ def adopted(store: Store, tmp_path: Path) -> Store:
         store, "INSERT INTO features VALUES (?, ?, 'area', ?, ?, ?, ?, 'high')",
         ("ns.cgroup", "linux", "Cgroup namespaces", "ns.cgroup cg.core", "4.6", "2010-01-01"),
         ("ns.time", "linux", "Time namespaces", "ns.time", "5.6", "2010-01-05"),
-        ("cg.none", "linux", "Nobody's", "cg.core", None, None),
+        ("cg.none", "linux", "Nobody's", "cg.core", "5.8", None),
+        ("req.any", "linux", "As old as Linux", "", None, None),
         ("engine.own", "docker", "Its own", "ns.cgroup", "1.0.0", "2010-01-01"),
     )  # fmt: skip
     mention = """INSERT INTO feature_mentions
@@ -315,7 +316,7 @@ def adopted(store: Store, tmp_path: Path) -> Store:
 
 
 def test_adoption_lag_counts_days_between_releases(adopted: Store) -> None:
-    """To the first note and to the first released commit; features that nobody names come last."""
+    """To the first note and to the first released commit; features that nobody names come last, undated ones never."""
     columns = "feature since engine lag_days mentions note_lag note_version note_date"
     columns += " commit_lag commit_release commit_id"
     assert only(adopted.ask("adoption-lag"), columns) == [
@@ -323,7 +324,7 @@ def test_adoption_lag_counts_days_between_releases(adopted: Store) -> None:
         ("ns.cgroup", "4.6", "docker", 10, 4, 40, "1.1.0", "2010-02-10", 10, "v1.0.0", short("late")),
         # Named only in a commit that is not released.
         ("ns.time", "5.6", "docker", None, 1, None, None, None, None, None, None),
-        ("cg.none", None, None, None, 0, None, None, None, None, None, None),
+        ("cg.none", "5.8", None, None, 0, None, None, None, None, None, None),
     ]
     [row] = adopted.ask("adoption-lag", mechanism="ns.%", unmentioned=0, project="docker")[:1]
     assert (row["note_term"], row["commit_term"]) == ("cgroup namespaces", "cgroup namespaces")

@@ -50,8 +50,12 @@ def file(detector: str, argument: str, host: Host) -> Answer:
 
 
 def sysctl(detector: str, argument: str, host: Host) -> Answer:
-    """Whether a sysctl ("kernel.io_uring_disabled") is there, with its value as evidence."""
-    path = "/proc/sys/" + argument.replace(".", "/")
+    """Whether a sysctl ("kernel.io_uring_disabled") is there, with its value as evidence.
+
+    With a value ("net.ipv4.ip_forward=1") it is blocked where it has another.
+    """
+    name, _, wanted = argument.partition("=")
+    path = "/proc/sys/" + name.replace(".", "/")
     number = host.trouble(path)
     if number == errno.ENOENT:
         return missing(detector, path, host)
@@ -60,9 +64,13 @@ def sysctl(detector: str, argument: str, host: Host) -> Answer:
     try:
         value = host.read(path).strip()[:60]
     except OSError as error:
-        evidence = f"{argument} is there, but may not be read"
+        evidence = f"{name} is there, but may not be read"
+        if wanted:
+            return unknown(detector, evidence, INTERFACE, error.errno or 0)
         return Answer(detector, AVAILABLE, evidence, INTERFACE, "", name_errno(error.errno or 0))
-    return Answer(detector, AVAILABLE, f"{argument} = {value}", INTERFACE)
+    if wanted and value != wanted:
+        return Answer(detector, BLOCKED, f"{name} = {value}, not {wanted}", INTERFACE, f"the sysctl {name}")
+    return Answer(detector, AVAILABLE, f"{name} = {value}", INTERFACE)
 
 
 def grep(detector: str, argument: str, host: Host) -> Answer:
@@ -76,7 +84,8 @@ def grep(detector: str, argument: str, host: Host) -> Answer:
         return unknown(detector, why(error), INTERFACE, error.errno or 0)
     if re.search(rf"(?<![\w.]){re.escape(word)}(?![\w.])", text):
         return Answer(detector, AVAILABLE, f"{path} tells {word}", INTERFACE)
-    if not text.strip() or (path.endswith("/status") and not ("TracerPid:" in text and "ctxt_switches:" in text)):
+    cut = path.endswith("/status") and not ("TracerPid:" in text and "ctxt_switches:" in text)
+    if cut or "\0" in text or not text.strip():
         return unknown(detector, f"{path} is not whole")
     return Answer(detector, ABSENT, f"{path} does not tell {word}", INTERFACE)
 

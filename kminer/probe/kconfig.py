@@ -12,6 +12,12 @@ from kminer.probe.reading import MEBIBYTE, why
 if TYPE_CHECKING:
     from kminer.probe.host import Host
 
+PLACES = (
+    "/boot/config-RELEASE", "/lib/modules/RELEASE/config", "/lib/modules/RELEASE/build/.config",
+    "/usr/lib/kernel/config-RELEASE", "/usr/lib/ostree-boot/config-RELEASE", "/usr/src/linux-headers-RELEASE/.config",
+)  # fmt: skip
+"""Where distributions put the configuration of a kernel, beside /proc/config.gz."""
+
 _LIMIT = 16 * MEBIBYTE
 _SET = re.compile(rb"^CONFIG_(\w+)=(.*)$", re.MULTILINE)
 _UNSET = re.compile(rb"^# CONFIG_\w+ is not set$", re.MULTILINE)
@@ -38,7 +44,7 @@ def read_config(host: Host) -> Config:
     release = host.release
     files = ["/proc/config.gz"]
     if release and "/" not in release:
-        files += [f"/boot/config-{release}", f"/lib/modules/{release}/config", f"/lib/modules/{release}/build/.config"]
+        files += [place.replace("RELEASE", release) for place in PLACES]
     reasons = []
     cut: Config | None = None
     for file in files:

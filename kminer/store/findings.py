@@ -34,26 +34,6 @@ def read_findings(db: sqlite3.Connection, name: str) -> list[Row]:
     return read_rows(db, "SELECT * FROM findings WHERE host = ? ORDER BY feature", name)
 
 
-def read_first_uses(db: sqlite3.Connection) -> dict[str, list[tuple[str, str]]]:
-    """By feature: the engines whose history names it, each with its earliest such release."""
-    uses: dict[str, list[tuple[str, str]]] = {}
-    for feature, project, version in db.execute(
-        """
-        SELECT feature, project, version FROM (
-            SELECT m.feature, s.project, r.version,
-                   row_number() OVER (PARTITION BY m.feature, s.project ORDER BY r.date, r.position) AS rank
-            FROM feature_mentions m
-            JOIN changes c ON c.id = m.change_id
-            JOIN sources s ON s.id = c.source
-            JOIN releases r ON r.source = c.source AND r.tag = coalesce(c.first_final, c.first_rc)
-            WHERE m.mentioned_by = 'name' AND r.date IS NOT NULL
-        ) WHERE rank = 1 ORDER BY feature, project
-        """
-    ):
-        uses.setdefault(feature, []).append((project, version))
-    return uses
-
-
 def check_commits(db: sqlite3.Connection, features: Iterable[Feature]) -> list[Row]:
     """Each commit that the catalogue names for a feature, against the history that is held.
 
