@@ -206,7 +206,7 @@ def _engines(feature: Feature) -> str:
 
 
 def _why(one: Joined) -> str:
-    by = f" [by {one.finding.by}]" if one.finding.by else ""
+    by = f" [{one.finding.by}]" if one.finding.by else ""
     return f"{one.finding.reason}{by}"
 
 

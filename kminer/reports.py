@@ -363,9 +363,9 @@ class _Report:
         return Markdown(f"![{markdown(titled)}]({file})")
 
     def host_of(self, name: str) -> Row:
-        """What report-host answers on the saved host `name`, its `environment` as a dictionary: None for what is not known.
+        """What report-host answers on the saved host `name`, its `environment` as a dictionary.
 
-        Raises UsageError that names those there are when it is none of them.
+        What is not known of it is None there. Raises UsageError that names those there are when it is none of them.
         """
         found = self.query("report-host", host=name).rows
         if not found:

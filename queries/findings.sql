@@ -6,12 +6,13 @@
 -- An engine counts with the earliest release of it whose notes or commits name the feature (query adoption-lag).
 WITH
 mentions AS MATERIALIZED (
-    SELECT m.feature, s.project, coalesce(c.first_final, c.first_rc) AS release,
-           row_number() OVER (PARTITION BY m.feature, s.project ORDER BY c.date, c.key) AS rank
+    SELECT m.feature, s.project, r.version AS release,
+           row_number() OVER (PARTITION BY m.feature, s.project ORDER BY r.date, r.position, c.key) AS rank
     FROM feature_mentions m
     JOIN changes c ON c.id = m.change_id
     JOIN sources s ON s.id = c.source
-    WHERE m.mentioned_by = 'name' AND coalesce(c.first_final, c.first_rc) IS NOT NULL AND c.date IS NOT NULL
+    JOIN releases r ON r.source = c.source AND r.tag = coalesce(c.first_final, c.first_rc)
+    WHERE m.mentioned_by = 'name' AND r.date IS NOT NULL
 ),
 engines AS MATERIALIZED (
     SELECT feature, group_concat(project || ' ' || release, ', ') AS used_by

@@ -72,7 +72,8 @@ def _shipped() -> Iterator[str]:
     yield from (f"kminer/shipped/{name}" for name in listed if (CHECKOUT / name).exists())
 
 
-SETTINGS = {"upgrade": ["--set", "from=v5.4", "--set", "to=v5.8"], "release": ["--set", "release=v5.8"]}
+SETTINGS = {"upgrade": ["--set", "from=v5.4", "--set", "to=v5.8"], "release": ["--set", "release=v5.8"],
+            "host": ["--set", "host=here"]}  # fmt: skip
 """What reports must be given."""
 
 
@@ -95,6 +96,7 @@ def use(kminer: list[str], folder: Path) -> None:
     assert "v5.8" in run("--db", database, "releases", "linux-demo")
     assert "cgroup" in run("--db", database, "search", "cgroup")
     assert len(run("--db", database, "query", "releases", "--format", "csv").splitlines()) >= 1
+    run("--db", database, "probe", "--save", "here")
     for report in (CHECKOUT / "reports").glob("*.md.j2"):
         name = report.name.removesuffix(".md.j2")
         settings = SETTINGS.get(name, [])
