@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from collections.abc import Callable
@@ -259,6 +260,35 @@ def test_a_filter_that_kills() -> None:
     assert found["mnt.statmount"]["verdict"] not in (AVAILABLE, ABSENT)
     assert any("SIGSYS" in line for line in found["mnt.statmount"]["evidence"])
     assert found["sec.pidfd_open"]["verdict"] == AVAILABLE
+
+
+UNMOUNTED = """
+import os, sys
+from kminer.probe import kernel
+kernel.unshare(kernel.CLONE_NEWNS)
+kernel.mount(None, "/", None, kernel.MS_REC | kernel.MS_PRIVATE)
+rows = [line.split() for line in open("/proc/self/mountinfo")]
+for row in reversed([row for row in rows if "cgroup2" in row[row.index("-") + 1:]]):
+    kernel.umount(row[4], 2)
+before = open("/proc/self/mountinfo").read()
+from kminer.cli import main
+try:
+    main(["probe", "--json", "--area", "cgroup"])
+finally:
+    assert open("/proc/self/mountinfo").read() == before
+"""
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="it takes root to unmount cgroup v2")
+def test_cgroup_v2_that_is_not_mounted() -> None:
+    """Where no hierarchy of v2 is mounted, root looks into one that only a child mounts; nothing stays mounted."""
+    done = subprocess.run([sys.executable, "-c", UNMOUNTED], capture_output=True, text=True, check=False, timeout=120)
+    if "PermissionError" in done.stderr or "OSError" in done.stderr:
+        pytest.skip("this machine does not let cgroup v2 be unmounted")
+    assert done.returncode == 0, done.stderr
+    found = {one["feature"]: one for one in json.loads(done.stdout)["findings"]}
+    assert found["cg2.controllers"]["verdict"] == AVAILABLE
+    assert "cgroup2/" in found["cg2.controllers"]["reason"]
 
 
 def test_the_catalogue_is_listed_and_shown(database: Path) -> None:

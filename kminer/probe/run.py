@@ -12,6 +12,8 @@ from kminer import __version__
 from kminer.probe.answers import ABSENT, USE, Answer, decide, unknown
 from kminer.probe.calls import CALLS
 from kminer.probe.child import run_trials
+from kminer.probe.detached import KINDS as IN_HIERARCHIES
+from kminer.probe.detached import ask_detached
 from kminer.probe.forks import DiedError, forked
 from kminer.probe.host import Environment, Host
 from kminer.probe.passive import PASSIVE
@@ -53,6 +55,7 @@ def probe(
     detectors = list(dict.fromkeys(detector for feature in wanted for detector in feature.detectors))
     answers = {detector: _ask(detector, host) for detector in detectors if _kind(detector) in PASSIVE}
     if host.live and not only_passive:
+        answers |= ask_detached([detector for detector in detectors if _kind(detector) in IN_HIERARCHIES], host)
         ask = _ask_apart if filtered() else _ask
         answers |= {detector: ask(detector, host) for detector in detectors if _kind(detector) in CALLS}
         trials = [detector for detector in detectors if _kind(detector) in TRIALS]

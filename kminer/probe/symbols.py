@@ -29,7 +29,7 @@ def kconfig(detector: str, argument: str, host: Host) -> Answer:
     plain = " and ".join(f"CONFIG_{name}" for name in names)
     if config.cut:
         return unknown(detector, f"{plain} was not found, but {config.cut}", CODE)
-    return Answer(detector, ABSENT, f"{plain} is not set in {config.source}", CODE)
+    return Answer(detector, ABSENT, f"{plain} {'are' if ' and ' in plain else 'is'} not set in {config.source}", CODE)
 
 
 def _module(symbol: str, value: str, host: Host) -> str:
