@@ -313,12 +313,20 @@ def test_the_catalogue_against_the_history(repo: GitRepo, database: Path) -> Non
     folder = places.own("data/features")
     folder.mkdir(parents=True)
     facts = [("agrees", "1.0", "Bring 0"), ("another release", "2.0", "Bring 1"), ("another title", "1.0", "Bring it")]
+    repo.commit({"tracked/a.c": "3"}, "Go on\n")
+    repo.tag("v1.2")
+    run_sync(sample_source(project="linux"), repo.path, database)
     for number, (name, since, title) in enumerate(facts):
         (folder / f"t{number}.toml").write_text(
             f'id = "t{number}"\nproject = "linux"\narea = "x"\ntitle = "T"\nsummary = "S."\nmechanisms = []\n'
             f'since = "{since}"\nconfidence = "high"\n[[commits]]\nid = "{commits[number][:12]}"\ntitle = "{title}"\n'
         )
         assert name
+    (folder / "t9.toml").write_text(
+        'id = "t9"\nproject = "linux"\narea = "x"\ntitle = "T"\nsummary = "S."\nmechanisms = []\n'
+        'since = "1.1"\nconfidence = "high"\n'
+    )
     done = run(database, "features", "check", code=1)
+    assert "t9" in done.stdout and "no such release: 1" in done.stdout
     assert "t1" in done.stdout and "t2" in done.stdout and "t0" not in done.stdout
     assert "agrees: 1" in done.stdout and "another release: 1" in done.stdout and "another title: 1" in done.stdout

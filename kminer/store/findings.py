@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import sqlite3
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
@@ -35,12 +36,36 @@ def read_findings(db: sqlite3.Connection, name: str) -> list[Row]:
 
 
 def check_commits(db: sqlite3.Connection, features: Iterable[Feature]) -> list[Row]:
-    """Each commit that the catalogue names for a feature, against the history that is held.
+    """Each first release and commit that the catalogue names for a feature, against the history that is held.
 
-    `verdict` is agrees, another release, another title, or not held: the history does not reach so far, or keeps
-    the commit not.
+    `verdict` is agrees, no such release (though the history reaches beyond it), another release, another title, or
+    not held: the history does not reach so far, or keeps the commit not.
     """
-    return [row for feature in features for row in _check(db, feature)]
+    released: dict[str, set[str]] = {}
+    for project, version in db.execute(
+        "SELECT s.project, r.version FROM releases r JOIN sources s ON s.id = r.source WHERE s.kind IN ('git', 'demo')"
+    ):
+        released.setdefault(project, set()).add(version)
+    rows: list[Row] = []
+    for feature in features:
+        rows += _check_release(feature, released.get(feature.project, set()))
+        rows += _check(db, feature)
+    return rows
+
+
+def _check_release(feature: Feature, released: set[str]) -> Iterator[Row]:
+    """Something to say only where the history begins before the release and goes on after it."""
+    known = sorted(_numbers(version) for version in released)
+    since = _numbers(feature.since or "")
+    if since and known and known[0] <= since <= known[-1] and feature.since not in released:
+        yield {
+            "feature": feature.id, "commit": "", "verdict": "no such release", "catalogue": feature.since,
+            "history": "", "title": feature.title,
+        }  # fmt: skip
+
+
+def _numbers(version: str) -> tuple[int, ...]:
+    return tuple(int(part) for part in re.findall(r"\d+", version.partition("-")[0]))
 
 
 def _check(db: sqlite3.Connection, feature: Feature) -> Iterator[Row]:
