@@ -26,12 +26,17 @@ def commands_page() -> str:
     """Every command with its help, as --help shows it."""
     parts = ["# Commands\n", NOTE, _help(command_line, "kminer")]
     for name, command in sorted(command_line.commands.items()):
-        parts += [f"## kminer {name}\n", _help(command, f"kminer {name}")]
+        parts += [f"## kminer {name}\n", _help(command, name, _top())]
     return "\n".join(parts)
 
 
-def _help(command: click.Command, name: str) -> str:
-    context = click.Context(command, info_name=name, terminal_width=100, max_content_width=100)
+def _top() -> click.Context:
+    return click.Context(command_line, info_name="kminer", **command_line.context_settings)
+
+
+def _help(command: click.Command, name: str, above: click.Context | None = None) -> str:
+    settings = command.context_settings | {"terminal_width": 100, "max_content_width": 100}
+    context = click.Context(command, parent=above, info_name=name, **settings)
     text = command.get_help(context)
     return f"```text\n{text}\n```\n"
 
