@@ -9,7 +9,7 @@ import re
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 
 import pygit2
@@ -73,34 +73,32 @@ def _filter(contents: bool) -> list[str]:
 
 def _clone(source: Source, target: Path, progress: Progress, contents: bool) -> None:
     unfinished = target.with_name(target.name + ".unfinished")
-    failures = []
-    for address in source.clone:
+    what = "whole" if contents else "commits and folders, no file contents"
+
+    def clone(address: str) -> str | None:
         shutil.rmtree(unfinished, ignore_errors=True)
-        what = "whole" if contents else "commits and folders, no file contents"
         progress.note(f"Cloning {address} into {target}: {what} ({source.download}).")
-        command = ["clone", "--bare", *_filter(contents), "--progress", address, str(unfinished)]
-        failure = _run(command, progress)
-        if failure is None:
-            _write_commit_graph(unfinished, progress)
-            unfinished.rename(target)
-            return
-        failures.append(f"{address}: {failure}")
-    shutil.rmtree(unfinished, ignore_errors=True)
-    raise _unreachable(source, failures)
+        return _run(["clone", "--bare", *_filter(contents), "--progress", address, str(unfinished)], progress)
+
+    try:
+        _try_addresses(source, clone)
+    except RepositoryError:
+        shutil.rmtree(unfinished, ignore_errors=True)
+        raise
+    _write_commit_graph(unfinished, progress)
+    unfinished.rename(target)
 
 
 def _fetch(source: Source, target: Path, progress: Progress, contents: bool) -> None:
-    failures = []
     _remove_stale_locks(target)
-    for address in source.clone:
+
+    def fetch(address: str) -> str | None:
         progress.detail(f"Fetching what is new from {address}.")
         command = ["--git-dir", str(target), "fetch", "--prune", "--progress", *_filter(contents), address]
-        failure = _run([*command, *_REFSPECS], progress)
-        if failure is None:
-            _write_commit_graph(target, progress)
-            return
-        failures.append(f"{address}: {failure}")
-    raise _unreachable(source, failures)
+        return _run([*command, *_REFSPECS], progress)
+
+    _try_addresses(source, fetch)
+    _write_commit_graph(target, progress)
 
 
 def fetch_blobs(
@@ -114,11 +112,23 @@ def fetch_blobs(
     if not missing:
         return
     progress.note(f"Fetching {len(missing):,} revisions of pages of {source.title}.")
+
+    def fetch(address: str) -> str | None:
+        command = ["-c", "fetch.negotiationAlgorithm=noop", "--git-dir", repository.path, "fetch", "--no-tags"]
+        command += ["--no-write-fetch-head", *_filter(False), "--progress", "--stdin", address]
+        return _run(command, progress, "\n".join(missing))
+
+    _try_addresses(source, fetch)
+
+
+def _try_addresses(source: Source, ask: Callable[[str], str | None]) -> None:
+    """Let `ask` try the source's addresses in turn, until one does not answer with a complaint.
+
+    Raises RepositoryError with what each of them answered.
+    """
     failures = []
     for address in source.clone:
-        command = ["-c", "fetch.negotiationAlgorithm=noop", "--git-dir", repository.path, "fetch", "--no-tags"]
-        command += ["--no-write-fetch-head", "--filter=blob:none", "--progress", "--stdin", address]
-        failure = _run(command, progress, "\n".join(missing))
+        failure = ask(address)
         if failure is None:
             return
         failures.append(f"{address}: {failure}")

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, TypeVar
 
 from kminer.probe import kernel
 from kminer.probe.hierarchies import own_place
+from kminer.probe.joined import version_of
 from kminer.probe.reading import why
 from kminer.probe.surroundings import (
     find_chroot,
@@ -111,7 +111,7 @@ def read_environment(host: Host) -> Environment:
         live=host.live,
         release=release,
         build=ask("build", lambda: _build(host)),
-        version=ask("version", lambda: _version(release or ""), "the release has no numbers"),
+        version=ask("version", lambda: version_of(release or ""), "the release has no numbers"),
         machine=ask("machine", lambda: os.uname().machine if host.live else None, "a captured tree does not tell it"),
         distribution=ask("distribution", lambda: _distribution(host)),
         uid=ask("uid", lambda: _uid(status, host), no_status),
@@ -119,7 +119,7 @@ def read_environment(host: Host) -> Environment:
         seccomp=ask("seccomp", lambda: _seccomp(status, host), no_status),
         no_new_privs=ask("no_new_privs", lambda: _no_new_privs(status, host), no_status),
         user_map=ask("user_map", lambda: _user_map(host)),
-        initial_namespaces=(kinds := find_initial_namespaces(host, _version(release or ""))),
+        initial_namespaces=(kinds := find_initial_namespaces(host, version_of(release or ""))),
         chroot=ask("chroot", lambda: find_chroot(host), no_mounts or _ONLY_PID_1),
         lsms=ask("lsms", lambda: find_lsms(host)),
         cgroup_mode=ask("cgroup_mode", lambda: _mode(host), no_mounts),
@@ -149,11 +149,6 @@ def _build(host: Host) -> str:
     if host.live:
         return os.uname().version
     return host.read("/proc/sys/kernel/version").strip()
-
-
-def _version(release: str) -> tuple[int, ...] | None:
-    match = re.match(r"\d+(?:\.\d+)+", release)
-    return tuple(int(part) for part in match[0].split(".")) if match else None
 
 
 def _distribution(host: Host) -> str | None:

@@ -240,7 +240,7 @@ def _branches(repository: pygit2.Repository, source: Source) -> dict[str, pygit2
                 where=repository.path,
                 next="Clone it again, or name another with --from.",
             )
-        return {"head": _commit_of(repository, repository.head)}
+        return {"head": repository.head.peel(pygit2.Commit).id}
     found = {}
     for ref in git.read_refs(repository):
         name = re.sub(r"^refs/(?:heads|remotes/[^/]+)/", "", ref.name)
@@ -253,10 +253,6 @@ def _branches(repository: pygit2.Repository, source: Source) -> dict[str, pygit2
             next=f"They are {', '.join(source.branches)}: fetch them, or give a folder of pages.",
         )
     return found
-
-
-def _commit_of(repository: pygit2.Repository, head: pygit2.Reference) -> pygit2.Oid:
-    return head.peel(pygit2.Commit).id
 
 
 def _tagged(repository: pygit2.Repository, source: Source) -> Iterator[Sheet]:
@@ -290,8 +286,5 @@ _PARSERS: dict[str, Callable[[Source, Sheet], Page]] = {
     "debian-changelog": lambda source, sheet: debian.parse(decode(source, sheet), sheet.name, source),
     "pull-mail": lambda source, sheet: pullmail.parse_mail(sheet.content, sheet.name, source),
 }
-
-KINDS = tuple(_PARSERS)
-"""The kinds of release notes."""
 
 _IN_HISTORIES = ("markdown", "tags", "pull-mail")

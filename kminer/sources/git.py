@@ -23,7 +23,7 @@ from kminer.history.walk import SHARD_SIZE, Shard, walk
 from kminer.progress import Progress
 from kminer.records import Change, Classification, Item, Release, Source, TrackedPath
 from kminer.sources.staging import Staging
-from kminer.store import reader, writer
+from kminer.store import reader, ties, writer
 
 READER_VERSION = "2"
 """Part of a source's definition: raised when commits are read differently, so that histories are read anew."""
@@ -300,7 +300,7 @@ def _store(
 ) -> None:  # fmt: skip
     row, _ = reader.get_cursor(db, source.id)
     with writer.transaction(db):
-        writer.touch(db)
+        ties.set_tied(db, ties.STALE)
         writer.save_source(db, source)
         for changes in shards:
             summary.matched += len(changes)

@@ -20,7 +20,7 @@ from kminer.sources.getting import Getter, Got
 from kminer.sources.git import Options, Summary
 from kminer.sources.revisions import find_edited
 from kminer.store import notes as store
-from kminer.store import reader, writer
+from kminer.store import reader, ties, writer
 from kminer.store.labels import save_classifications
 
 READER_VERSION = "1"
@@ -67,7 +67,7 @@ def sync(source: Source, db: sqlite3.Connection, database: Path, options: Option
             "commits": len(cursor_now), "synced_at": _now(),
         }  # fmt: skip
         with writer.transaction(db):
-            writer.touch(db)
+            ties.set_tied(db, ties.STALE)
             writer.save_source(db, source)
             _store(source, db, definition, anew, got, versions, options, summary)
             writer.save_cursor(db, source.id, ((name, digest, None) for name, digest in cursor_now.items()), facts)

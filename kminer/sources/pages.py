@@ -14,6 +14,7 @@ from pathlib import Path
 
 from kminer.errors import KminerError, NotesError
 from kminer.records import Person, Source
+from kminer.store.writer import storable
 
 SIZE_LIMIT = 256 * 1024 * 1024
 """Bytes of a file, unpacked, that are read: the largest changelog seen has 4 MB."""
@@ -103,11 +104,6 @@ def _read(source: Source, path: str, file: Path) -> Sheet | Unread:
                 next="Check its permissions, or get it again; what was stored of it stays.",
             ),
         )
-
-
-def storable(name: str) -> str:
-    """A file's name; one that is not UTF-8 keeps its bytes as backslash escapes."""
-    return name.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
 
 
 def _unpacked(file: Path) -> bytes:

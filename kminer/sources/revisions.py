@@ -14,7 +14,9 @@ from kminer.history import repository as git
 from kminer.history.commits import read_identity, split_commit
 from kminer.progress import Progress
 from kminer.records import Moment, Reference, Source, ToldNote
-from kminer.sources.pages import Sheet, Unread, storable
+from kminer.sources.pages import Sheet, Unread
+from kminer.store.notes import PlaceKey, place_key
+from kminer.store.writer import storable
 
 LIKENESS = 0.5
 """Share of words from which on a note that came in the place of another is that one, edited."""
@@ -27,10 +29,11 @@ _MAIL_START = re.compile(rb"(?:\A|(?<=\n)\r?\n)From [^\n]*\n")
 _QUOTED_START = re.compile(rb"^>(>*From )", re.MULTILINE)
 _MESSAGE_ID = re.compile(rb"^Message-ID:\s*<?([^<>\s]+)>?", re.MULTILINE | re.IGNORECASE)
 
+Notes = dict[PlaceKey, ToldNote]
+"""Notes by where they stand."""
+
 Tell = Callable[[str, bytes], list[ToldNote]]
 """Parses a page, by its name and bytes, and tells its notes. Raises NotesError."""
-
-_Key = tuple[str, str, str, str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,8 +106,8 @@ class Follower:
 
     def __init__(self, repository: pygit2.Repository, tell: Tell, label: str, progress: Progress) -> None:
         self._repository, self._tell, self._label, self._progress = repository, tell, label, progress
-        self._told: dict[_Key, ToldNote] = {}
-        self._standing: dict[str, dict[_Key, ToldNote]] = {}
+        self._told: Notes = {}
+        self._standing: dict[str, Notes] = {}
         self._blobs: dict[str, pygit2.Oid] = {}
         self.unread: dict[str, NotesError] = {}
 
@@ -114,7 +117,7 @@ class Follower:
         A revision that cannot be parsed counts as unchanged; `unread` holds the pages whose newest cannot.
         """
         for revision in revisions:
-            came, went = dict[_Key, ToldNote](), dict[_Key, ToldNote]()
+            came, went = Notes(), Notes()
             for name in sorted(self._blobs.keys() - revision.pages.keys()):
                 went |= self._standing.pop(name, {})
                 del self._blobs[name]
@@ -129,7 +132,7 @@ class Follower:
             self._progress.advance(1)
         return list(self._told.values())
 
-    def _turn(self, name: str, blob: pygit2.Oid, came: dict[_Key, ToldNote], went: dict[_Key, ToldNote]) -> None:
+    def _turn(self, name: str, blob: pygit2.Oid, came: Notes, went: Notes) -> None:
         """Replace what stands in a page by what its new blob says."""
         found = self._repository[blob]
         assert isinstance(found, pygit2.Blob)
@@ -139,7 +142,7 @@ class Follower:
             self.unread[name] = error
             return
         self.unread.pop(name, None)
-        now, before = {_key(note): note for note in notes}, self._standing.get(name, {})
+        now, before = {place_key(note): note for note in notes}, self._standing.get(name, {})
         self._standing[name] = now
         came |= {key: note for key, note in now.items() if key not in before}
         went |= {key: note for key, note in before.items() if key not in now}
@@ -149,9 +152,7 @@ class Follower:
             place = replace(now[key].place, seen_from=kept.seen_from)
             self._told[key] = replace(now[key], references=tuple(references), place=place)
 
-    def _close(
-        self, day: str, came: dict[_Key, ToldNote], went: dict[_Key, ToldNote], removed: set[_Key]
-    ) -> None:
+    def _close(self, day: str, came: Notes, went: Notes, removed: set[PlaceKey]) -> None:
         alive = {key[0] for page in self._standing.values() for key in page}
         successors = find_edited(came.values(), [note for note in went.values() if note.key not in alive])
         for key in went:
@@ -160,18 +161,14 @@ class Follower:
             note = self._told[key]
             self._told[key] = replace(note, place=replace(note.place, seen_until=day, gone=why))
         for old, new in successors.items():
-            key = _key(new)
+            key = place_key(new)
             reference = Reference("replaces", old[:12], old)
             came[key] = replace(came[key], references=(*came[key].references, reference))
 
-    def _open(self, day: str, came: dict[_Key, ToldNote]) -> None:
+    def _open(self, day: str, came: Notes) -> None:
         for key, note in came.items():
             since = self._told[key].place.seen_from if key in self._told else day
             self._told[key] = replace(note, place=replace(note.place, seen_from=since))
-
-
-def _key(note: ToldNote) -> _Key:
-    return note.key, note.place.place, note.place.said, note.place.section
 
 
 def find_edited(came: Iterable[ToldNote], went: Iterable[ToldNote]) -> dict[str, ToldNote]:

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Sequence
 
 from kminer.records import Reference, ToldNote
 from kminer.store.reader import Row, read_rows
+from kminer.store.writer import INSERT_CHANGE, UPDATE_CHANGE, forget_labels
 
 PlaceKey = tuple[str, str, str, str]
 """Key of the note, page, version as said, section: what tells one place of a source from another."""
@@ -51,10 +52,7 @@ def _find(db: sqlite3.Connection, source: str, key: str) -> tuple[int, str] | No
 
 
 def _insert(db: sqlite3.Connection, source: str, definition: str, note: ToldNote) -> int:
-    cursor = db.execute(
-        f"INSERT INTO changes ({', '.join(_COLUMNS)}) VALUES ({', '.join('?' * len(_COLUMNS))})",  # noqa: S608
-        _row(source, definition, note),
-    )
+    cursor = db.execute(INSERT_CHANGE, _row(source, definition, note))
     assert cursor.lastrowid is not None
     _save_details(db, cursor.lastrowid, note)
     return cursor.lastrowid
@@ -65,24 +63,15 @@ def _refresh(
 ) -> None:
     before = db.execute("SELECT title, text FROM changes WHERE id = ?", (number,)).fetchone()
     if home != source or before != (note.title, note.text):
-        for table in ("classifications", "labels", "votes"):
-            db.execute(f"DELETE FROM {table} WHERE change_id = ?", (number,))  # noqa: S608  constants only
-    db.execute(
-        f"UPDATE changes SET ({', '.join(_COLUMNS)}) = ({', '.join('?' * len(_COLUMNS))}) WHERE id = ?",  # noqa: S608
-        (*_row(source, definition, note), number),
-    )
+        forget_labels(db, number)
+    db.execute(UPDATE_CHANGE, (*_row(source, definition, note), number))
     db.execute("DELETE FROM refs WHERE change_id = ? AND type <> 'replaces'", (number,))
     db.execute("DELETE FROM withheld WHERE change_id = ?", (number,))
     _save_details(db, number, note)
 
 
-_COLUMNS = (
-    "source", "type", "key", "date", "title", "text", "encoding", "author", "author_email", "author_date",
-    "committer", "committer_email", "committer_date", "matched_by", "reachable", "definition",
-)  # fmt: skip
-
-
 def _row(source: str, definition: str, note: ToldNote) -> tuple[object, ...]:
+    """A note has no author and no hours: who released the version and the day stand for them."""
     day = note.place.date or ""
     name, email = (note.by.name, note.by.email) if note.by else ("", "")
     return (

@@ -14,8 +14,12 @@ def is_tied(db: sqlite3.Connection, version: int) -> bool:
     return bool(db.execute("PRAGMA user_version").fetchone()[0] == version)
 
 
+STALE = 0
+"""The version of ties that changes were written after."""
+
+
 def set_tied(db: sqlite3.Connection, version: int) -> None:
-    """Note by which version the ties were worked out; 0: they are stale."""
+    """Note by which version the ties were worked out; STALE belongs into the transaction that writes changes."""
     db.execute(f"PRAGMA user_version = {version:d}")
 
 

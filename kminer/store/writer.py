@@ -23,11 +23,6 @@ def transaction(db: sqlite3.Connection) -> Iterator[None]:
         raise
 
 
-def touch(db: sqlite3.Connection) -> None:
-    """Note that ties between changes are stale, in the transaction that makes them so."""
-    db.execute("PRAGMA user_version = 0")
-
-
 def save_source(db: sqlite3.Connection, source: Source) -> None:
     """Insert or refresh the source's row and its tracked paths."""
     db.execute(
@@ -55,12 +50,12 @@ def save_changes(db: sqlite3.Connection, source: str, definition: str, changes: 
         if known:
             change_id = known[0]
             if (change.title, change.text) != known[1:] or _paths_of(db, change_id) != _paths_in(change):
-                _forget_labels(db, change_id)
+                forget_labels(db, change_id)
             _forget_details(db, change_id)
-            db.execute(_UPDATE, (*_row(source, definition, change), change_id))
+            db.execute(UPDATE_CHANGE, (*_row(source, definition, change), change_id))
         else:
             new += 1
-            change_id = db.execute(_INSERT, _row(source, definition, change)).lastrowid
+            change_id = db.execute(INSERT_CHANGE, _row(source, definition, change)).lastrowid
         placed.append((change_id, change))
     _save_details(db, placed)
     return new
@@ -71,8 +66,9 @@ _NAMES = (
     "committer", "committer_email", "committer_date", "matched_by", "reachable", "definition",
 )  # fmt: skip
 _COLUMNS, _MARKS = ", ".join(_NAMES), ", ".join("?" * len(_NAMES))
-_INSERT = f"INSERT INTO changes ({_COLUMNS}) VALUES ({_MARKS})"  # noqa: S608  constants only
-_UPDATE = f"UPDATE changes SET ({_COLUMNS}) = ({_MARKS}) WHERE id = ?"  # noqa: S608  constants only
+INSERT_CHANGE = f"INSERT INTO changes ({_COLUMNS}) VALUES ({_MARKS})"  # noqa: S608  constants only
+UPDATE_CHANGE = f"UPDATE changes SET ({_COLUMNS}) = ({_MARKS}) WHERE id = ?"  # noqa: S608  constants only
+"""Both take a row in the order of _NAMES; the latter the change's number behind it."""
 
 
 def _row(source: str, definition: str, change: Change) -> tuple[object, ...]:
@@ -90,7 +86,7 @@ def _forget_details(db: sqlite3.Connection, change_id: int) -> None:
     db.execute("DELETE FROM people WHERE change_id = ?", (change_id,))
 
 
-def _forget_labels(db: sqlite3.Connection, change_id: int) -> None:
+def forget_labels(db: sqlite3.Connection, change_id: int) -> None:
     """Labels of a change that now reads otherwise are stale: it waits to be labelled anew."""
     for table in ("classifications", "labels", "votes"):
         db.execute(f"DELETE FROM {table} WHERE change_id = ?", (change_id,))  # noqa: S608  constants only
@@ -101,13 +97,17 @@ def _paths_of(db: sqlite3.Connection, change_id: int) -> set[str]:
 
 
 def _paths_in(change: Change) -> set[str]:
-    return {_text(path.path) for path in change.paths}
+    return {storable(path.path) for path in change.paths}
 
 
 def _save_details(db: sqlite3.Connection, placed: Sequence[tuple[int, Change]]) -> None:
     db.executemany(
         "INSERT INTO change_paths (change_id, path, change, tracked) VALUES (?, ?, ?, ?)",
-        [(number, _text(path.path), path.change, path.tracked) for number, change in placed for path in change.paths],
+        [
+            (number, storable(path.path), path.change, path.tracked)
+            for number, change in placed
+            for path in change.paths
+        ],
     )
     db.executemany(
         "INSERT INTO refs (change_id, type, value, target) VALUES (?, ?, ?, ?)",
@@ -119,7 +119,7 @@ def _save_details(db: sqlite3.Connection, placed: Sequence[tuple[int, Change]]) 
     )
 
 
-def _text(path: str) -> str:
+def storable(path: str) -> str:
     """A file name that is not UTF-8 keeps its bytes as backslash escapes: SQLite holds text only."""
     return path.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
 
@@ -221,8 +221,7 @@ def save_cursor(
         """
         UPDATE sources SET location = :location, definition = :definition, since = :since, shallow = :shallow,
             commits = :commits, synced_at = :synced_at,
-            newest = coalesce((SELECT max(date) FROM changes WHERE source = :source AND reachable = 1),
-                              (SELECT max(date) FROM note_places WHERE source = :source))
+            newest = (SELECT max(date) FROM changes WHERE source = :source AND reachable = 1)
         WHERE id = :source
         """,
         {**facts, "source": source},
