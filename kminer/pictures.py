@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from kminer import charts, labelbook
 from kminer.foreign import markdown
 from kminer.markup import Markdown, table
+from kminer.probe.answers import VERDICTS
 from kminer.records import Feature
 
 NO_MECHANISM = "(no mechanism)"
@@ -39,7 +40,17 @@ GROUPS = {
 }
 """Kinds of changes, and what stands in for them, in the order in which they are shown."""
 
-_PARTS = {"family": _FAMILIES, "kind": GROUPS, "group": GROUPS}
+_TOLD = {
+    "named": charts.Part("named", "named by a note", 2),
+    "title": charts.Part("title", "likely told: titles alike", 5),
+    "no": charts.Part("no", "told by no note", 7),
+}
+"""How release notes tell a commit: by its id, pull request, issue or CVE; perhaps, by a title like its own; not."""
+
+_VERDICTS = {
+    verdict: charts.Part(verdict, verdict, colour) for verdict, colour in zip(VERDICTS, (2, 5, 3, 1, 7, 6), strict=True)
+}
+_PARTS = {"family": _FAMILIES, "kind": GROUPS, "group": GROUPS, "told": _TOLD, "verdict": _VERDICTS}
 _MOST_EVENTS = 48
 
 Row = dict[str, object]
@@ -69,27 +80,29 @@ class Pictures:
         return self._picture(slug, title, drawn)
 
     def stack(
-        self, slug: str, result: Rows, column: str, part: str, value: str = "", *, title: str, unit: str
+        self, slug: str, result: Rows, column: str, part: str, value: str = "", *, title: str, unit: str, axis: str = ""
     ) -> str:
-        """Standing bars, one a value of `column`; `part` is family (of mechanism), kind or group."""
+        """Standing bars, one a value of `column`; `part` is family (of mechanism), kind, group, told or verdict."""
         values = _sums(result, part, column, value)
         columns = _whole_years(_columns(result, column)) if column == "year" else _columns(result, column)
         if len(columns) < 2 or not values:
             return Markdown("")
         drawn = charts.stacked_bars(
-            self._titled(title), columns, list(_PARTS[part].values()), values, axis=_words(column), unit=unit
+            self._titled(title), columns, list(_PARTS[part].values()), values, axis=axis or _words(column), unit=unit
         )
         return self._picture(slug, title, drawn)
 
     def bars(
-        self, slug: str, result: Rows, row: str, part: str, value: str = "", *, title: str, unit: str
+        self, slug: str, result: Rows, row: str, part: str, value: str = "", *, title: str, unit: str, axis: str = ""
     ) -> str:
-        """Lying bars, one a value of `row`; `part` is family (of mechanism), kind or group."""
+        """Lying bars, one a value of `row`; `part` as in `stack`."""
         values = _sums(result, part, row, value)
         rows = in_order({key[1] for key in values})
         if not rows:
             return Markdown("")
-        drawn = charts.bars(self._titled(title), rows, list(_PARTS[part].values()), values, axis=_words(row), unit=unit)
+        drawn = charts.bars(
+            self._titled(title), rows, list(_PARTS[part].values()), values, axis=axis or _words(row), unit=unit
+        )
         return self._picture(slug, title, drawn)
 
     def timeline(self, slug: str, milestones: Sequence[Row], *, title: str) -> str:

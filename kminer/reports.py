@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import re
 import sqlite3
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -20,7 +20,7 @@ from pathlib import Path
 from jinja2 import FileSystemLoader, StrictUndefined, TemplateError, TemplateSyntaxError
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
-from kminer import catalogue, charts, labelbook, places, queries
+from kminer import catalogue, labelbook, places, queries
 from kminer.errors import CatalogueError, KminerError, UsageError
 from kminer.foreign import inert, markdown
 from kminer.markup import (
@@ -56,17 +56,6 @@ _EVIDENCE = {
     "fix": "mend a named commit, or are meant for stable",
     "revert": "revert a commit",
 }
-_TOLD = (
-    charts.Part("named", "named by a note", 2),
-    charts.Part("title", "likely told: titles alike", 5),
-    charts.Part("no", "told by no note", 7),
-)
-"""How release notes tell a commit: by its id, pull request, issue or CVE; perhaps, by a title like its own; not."""
-
-_VERDICTS = tuple(
-    charts.Part(verdict, verdict, colour) for verdict, colour in zip(VERDICTS, (2, 5, 3, 1, 7, 6), strict=True)
-)
-_AXES = {"group": "kind"}
 _HOSTED = re.compile(r"([\w.-]+/[\w.-]+)#(\d+)")
 
 
@@ -210,8 +199,6 @@ class _Report:
             "chart_stack": self.pictures.stack,
             "chart_bars": self.pictures.bars,
             "chart_timeline": self.pictures.timeline,
-            "chart_told": self.chart_told,
-            "chart_verdicts": self.chart_verdicts,
         }
 
     def query(self, name: str, **settings: str | int) -> Result:
@@ -333,34 +320,6 @@ class _Report:
     def homepage(self, source: str) -> str:
         """Where a source can be read by people, as the catalogue says; empty if it does not."""
         return self.sources[source].homepage if source in self.sources else ""
-
-    def chart_told(self, slug: str, rows: Sequence[Row], by: str, value: str = "", *, title: str, unit: str) -> str:
-        """Commits by how release notes tell them: standing bars over years, lying ones for anything else."""
-        counted = Counter[tuple[str, str]]()
-        for row in rows:
-            counted[str(row["told"]), str(row[by])] += int(str(row[value])) if value else 1
-        names = {name for _, name in counted}
-        if not names or (by == "year" and len(names) < 2):
-            return Markdown("")
-        titled = f"{self.pictures.mark}: {title}" if self.pictures.mark else title
-        file = f"{self.pictures.report}-{slug}.svg"
-        self.pictures.drawn[file] = (
-            charts.stacked_bars(titled, _years(names), _TOLD, counted, axis="year of the release", unit=unit)
-            if by == "year"
-            else charts.bars(titled, in_order(names), _TOLD, counted, axis=_AXES.get(by, by), unit=unit)
-        )
-        return Markdown(f"![{markdown(titled)}]({file})")
-
-    def chart_verdicts(self, slug: str, rows: Sequence[Row], by: str, *, title: str, unit: str) -> str:
-        """Lying bars of verdicts, one a value of `by`; nothing without rows."""
-        counted = Counter((str(row["verdict"]), str(row[by])) for row in rows)
-        if not counted:
-            return Markdown("")
-        titled = f"{self.pictures.mark}: {title}" if self.pictures.mark else title
-        file = f"{self.pictures.report}-{slug}.svg"
-        names = sorted({name for _, name in counted})
-        self.pictures.drawn[file] = charts.bars(titled, names, _VERDICTS, counted, axis=by, unit=unit)
-        return Markdown(f"![{markdown(titled)}]({file})")
 
     def host_of(self, name: str) -> Row:
         """What report-host answers on the saved host `name`, its `environment` as a dictionary.
@@ -505,13 +464,6 @@ def _unknown_host(name: str, saved: Sequence[str]) -> UsageError:
         next=f"Saved are {listed}{more}; `kminer query hosts` lists all." if saved
         else "None is; `kminer probe --save NAME` saves this one.",
     )  # fmt: skip
-
-
-def _years(names: Iterable[str]) -> list[str]:
-    """Years without gaps, unless a wrong date far off makes them too many."""
-    known = sorted(names)
-    years = [str(year) for year in range(int(known[0]), int(known[-1]) + 1)]
-    return years if len(years) < 40 else known
 
 
 def _find(releases: Iterable[Row], name: str) -> Row | None:
