@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from kminer.probe import kernel
 from kminer.probe.answers import ABSENT, CODE, COMPILED, INTERFACE, Answer, unknown
 from kminer.probe.host import Host
+from kminer.probe.stages import Stage
 
 _SYMBOLS = {
     "overlay": "OVERLAY_FS", "fuse": "FUSE_FS", "binfmt_misc": "BINFMT_MISC", "tmpfs": "TMPFS", "proc": "PROC_FS",
@@ -33,6 +34,12 @@ def unasked(detector: str, kind: str, host: Host) -> Answer | None:
     if value == "m" and detector == f"fsopen:{kind}":
         return Answer(detector, COMPILED, f"the module of {kind} is there, but not loaded", CODE)
     return unknown(detector, f"the module of {kind} is not loaded, and asking would load it", INTERFACE)
+
+
+def unmountable(detector: str, kind: str, stage: Stage) -> Answer | None:
+    """Why a file system is not mounted on this stage: it is not asked for, or mounts are not private. Else None."""
+    return unasked(detector, kind, stage.host) or (None if stage.mounts else stage.refuse(detector))
+
 
 
 @dataclass(frozen=True, slots=True)

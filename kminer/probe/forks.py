@@ -14,7 +14,7 @@ from typing import NoReturn
 
 from kminer.probe import kernel
 
-CAP_SYS_ADMIN, CAP_SETUID = 21, 7
+CAP_SYS_ADMIN = 21
 NOBODY = 65534
 _CAPABILITIES_V3 = 0x20080522
 

@@ -10,9 +10,9 @@ from functools import cache
 
 from kminer.probe import kernel
 from kminer.probe.answers import ABSENT, AVAILABLE, COMPILED, INTERFACE, UNKNOWN, USE, Answer, name_errno, unknown
-from kminer.probe.filesystems import unasked
+from kminer.probe.filesystems import unmountable
 from kminer.probe.host import Host
-from kminer.probe.overlay import LOWER, fresh_folders
+from kminer.probe.overlay import LOWER, fresh_folders, mount_overlay
 from kminer.probe.refusals import refused_by
 from kminer.probe.stages import Stage, write_file
 from kminer.probe.usermaps import child_in_user_namespace
@@ -51,11 +51,9 @@ def _tried(detector: str, what: str, error: int) -> Answer:
 
 def ovl_idmapped_lower(detector: str, argument: str, stage: Stage) -> Answer:
     """Whether an overlay takes an idmapped mount as its lower layer."""
-    not_asked = unasked(detector, "overlay", stage.host)
-    if not_asked is not None:
-        return not_asked
-    if not stage.mounts:
-        return stage.refuse(detector)
+    hindered = unmountable(detector, "overlay", stage)
+    if hindered is not None:
+        return hindered
     if _flag(stage.host, detector).says == ABSENT:
         return Answer(detector, ABSENT, "mount_setattr does not know idmapped mounts", INTERFACE)
     # On kernels where a tmpfs cannot be idmapped it takes a real file system.
@@ -63,7 +61,7 @@ def ovl_idmapped_lower(detector: str, argument: str, stage: Stage) -> Answer:
         with fresh_folders():
             if _place_idmapped(place, "a"):
                 continue
-            plain, error = _overlay("lowerdir=b:u"), _overlay(LOWER)
+            plain, error = mount_overlay("lowerdir=b:u"), mount_overlay(LOWER)
         name = name_errno(error)
         if not error:
             return Answer(detector, AVAILABLE, "an overlay was mounted on an idmapped lower layer", USE)
@@ -76,11 +74,9 @@ def ovl_idmapped_lower(detector: str, argument: str, stage: Stage) -> Answer:
 
 def ovl_mount_idmap(detector: str, argument: str, stage: Stage) -> Answer:
     """Whether the mount of an overlay can be idmapped itself."""
-    not_asked = unasked(detector, "overlay", stage.host)
-    if not_asked is not None:
-        return not_asked
-    if not stage.mounts:
-        return stage.refuse(detector)
+    hindered = unmountable(detector, "overlay", stage)
+    if hindered is not None:
+        return hindered
     known = _flag(stage.host, detector)
     if known.says != AVAILABLE:
         return known
@@ -155,13 +151,4 @@ def _place_idmapped(path: str, target: str) -> int:
         if error.filename != "mount_setattr":
             raise
         return error.errno or -1
-    return 0
-
-
-def _overlay(options: str) -> int:
-    try:
-        kernel.mount("kminer", "m", "overlay", 0, options)
-    except OSError as error:
-        return error.errno or -1
-    kernel.umount("m", kernel.MNT_DETACH)
     return 0

@@ -9,7 +9,7 @@ from pathlib import Path
 from kminer.probe import kernel
 from kminer.probe.answers import ABSENT, AVAILABLE, INTERFACE, USE, Answer, name_errno, unknown
 from kminer.probe.causes import refused_namespace
-from kminer.probe.filesystems import unasked
+from kminer.probe.filesystems import unmountable
 from kminer.probe.forks import forked
 from kminer.probe.namespaces import but_for
 from kminer.probe.refusals import refused_by
@@ -23,11 +23,9 @@ _NOT_NAMESPACED = "/proc/sys/kernel/threads-max"
 
 def mqueue_in_new_ipcns(detector: str, argument: str, stage: Stage) -> Answer:
     """Whether two IPC namespaces have two file systems of message queues."""
-    not_asked = unasked(detector, "mqueue", stage.host)
-    if not_asked is not None:
-        return not_asked
-    if not stage.mounts:
-        return stage.refuse(detector)
+    hindered = unmountable(detector, "mqueue", stage)
+    if hindered is not None:
+        return hindered
 
     def compare() -> str:
         devices = []

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from kminer.probe import kernel
 from kminer.probe.answers import ABSENT, AVAILABLE, BLOCKED, INTERFACE, USE, Answer, name_errno, unknown
-from kminer.probe.filesystems import unasked
+from kminer.probe.filesystems import unmountable
 from kminer.probe.stages import Stage
 
 LOWER = "lowerdir=a:b"
@@ -35,22 +35,27 @@ def fresh_folders() -> Iterator[None]:
 
 
 def try_overlay(options: str) -> int:
-    """The errno of an overlay mount with these options, 0 where it was mounted; it is taken off at once."""
+    """The errno of an overlay mount with these options in fresh folders, 0 where it was mounted."""
     with fresh_folders():
-        try:
-            kernel.mount("overlay", "m", "overlay", 0, options)
-        except OSError as error:
-            return error.errno or -1
-        kernel.umount("m", kernel.MNT_DETACH)
-        return 0
+        return mount_overlay(options)
+
+
+def mount_overlay(options: str) -> int:
+    """The errno of an overlay mount on the folder m with these options, 0 where it was mounted; it is taken off."""
+    try:
+        kernel.mount("kminer", "m", "overlay", 0, options)
+    except OSError as error:
+        return error.errno or -1
+    kernel.umount("m", kernel.MNT_DETACH)
+    return 0
 
 
 def ovlmount(detector: str, options: str, stage: Stage) -> Answer:
     """Whether an overlay can be mounted with these options, among the folders a, b, u, w."""
-    not_asked = unasked(detector, "overlay", stage.host)
-    if not_asked is not None:
-        return not_asked
-    if not stage.mounts or (detector.startswith("ovlmount_userns:") and not stage.inside):
+    hindered = unmountable(detector, "overlay", stage)
+    if hindered is not None:
+        return hindered
+    if detector.startswith("ovlmount_userns:") and not stage.inside:
         return stage.refuse(detector)
     error = try_overlay(options)
     # Data-only layers once had to be asked for together with metacopy.
