@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
+from mutating import mutated
 from syncing import sample_source
 
 from kminer.errors import NotesError
@@ -249,12 +250,7 @@ def test_twenty_thousand_texts() -> None:
     random_source = random.Random(2026)
     for _ in range(20_000):
         text = "".join(random_source.choices(PIECES, k=random_source.randrange(30)))
-        for _ in range(random_source.randrange(4)):
-            start = random_source.randrange(len(text) + 1)
-            end = min(len(text), start + random_source.randrange(20))
-            piece = random_source.choice(["", text[start:end] * 3, chr(random_source.randrange(0x11000))])
-            text = text[:start] + piece + text[end:]
-        check(text)
+        check(mutated(text, random_source))
 
 
 FLOODS = [

@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 
+from kminer.notes.drafts import day_of, fault, require_text
 from kminer.notes.references import find_note_references
-from kminer.notes.shortlog import day_of, fault, require_text
 from kminer.records import Note, NotedRelease, Page, Person, Reference, Source
 
 _UPLOAD = re.compile(r"(?P<package>[^\s()]+) \((?P<version>[^\s()]+)\)")

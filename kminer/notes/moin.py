@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import date
 
-from kminer.notes.pullmail import first_sentence
+from kminer.notes.drafts import Draft, fault, first_sentence, leave, require_text
 from kminer.notes.references import find_note_references
-from kminer.notes.shortlog import fault, require_text
 from kminer.records import Note, NotedRelease, Page, Source
 
 _NAMED = re.compile(r"\bLinux_([0-9]+(?:[._][0-9]+)+(?:-rc[0-9]+)?)")
@@ -67,7 +65,7 @@ def parse(text: str, name: str, source: Source) -> Page:
     drafts = list(_worth_telling(reader.drafts))
     places = {id(draft): place for place, draft in enumerate(drafts)}
     release = NotedRelease(version, _find_date(head, version), 1)
-    return Page((release,), tuple(draft.note(version, places, source) for draft in drafts))
+    return Page((release,), tuple(_note(draft, version, places, source) for draft in drafts))
 
 
 def plain(markup: str) -> str:
@@ -121,34 +119,19 @@ def _month(name: str) -> int:
     return next((n for n, month in enumerate(_MONTHS, 1) if month.startswith(name.lower())), 0)
 
 
-@dataclass(slots=True)
-class _Draft:
-    """A bullet or a paragraph (`indent` -1) in the making."""
+def _note(draft: Draft, version: str, places: Mapping[int, int], source: Source) -> Note:
+    return Note(
+        version, draft.section, draft.form, _title_of(draft), draft.text, draft.line,
+        depth=draft.depth, parent=draft.parent(places), references=tuple(find_note_references(draft.text, source)),
+    )  # fmt: skip
 
-    section: tuple[str, ...]
-    line: int
-    indent: int
-    above: _Draft | None = None
-    depth: int = 0
-    lines: list[str] = field(default_factory=list)
 
-    @property
-    def text(self) -> str:
-        return "\n".join(self.lines)
-
-    def note(self, version: str, places: dict[int, int], source: Source) -> Note:
-        return Note(
-            version, self.section, "bullet" if self.indent >= 0 else "paragraph", self._title(), self.text, self.line,
-            depth=self.depth, parent=places[id(self.above)] if self.above else None,
-            references=tuple(find_note_references(self.text, source)),
-        )  # fmt: skip
-
-    def _title(self) -> str:
-        said = " ".join(plain(self.text).split())
-        said = _without_tail(" ".join(_BEFORE_STOP.sub(r"\1", _GAPS.sub(" ", said)).split()))
-        if self.indent < 0:
-            said = first_sentence(said)
-        return said or (self.section[-1] if self.section else " ".join(self.text.split()))
+def _title_of(draft: Draft) -> str:
+    said = " ".join(plain(draft.text).split())
+    said = _without_tail(" ".join(_BEFORE_STOP.sub(r"\1", _GAPS.sub(" ", said)).split()))
+    if draft.indent < 0:
+        said = first_sentence(said)
+    return said or (draft.section[-1] if draft.section else " ".join(draft.text.split()))
 
 
 def _without_tail(said: str) -> str:
@@ -159,11 +142,11 @@ def _without_tail(said: str) -> str:
 
 class _Reader:
     def __init__(self) -> None:
-        self.drafts: list[_Draft] = []
+        self.drafts: list[Draft] = []
         self.marked = False
         self._headings: list[tuple[int, str]] = []
-        self._nested: list[_Draft] = []
-        self._paragraph: _Draft | None = None
+        self._nested: list[Draft] = []
+        self._paragraph: Draft | None = None
         self._verbatim = False
 
     def read(self, number: int, line: str) -> None:
@@ -186,8 +169,7 @@ class _Reader:
         elif bullet:
             self._begin_bullet(number, said[bullet.end() :], indent)
         else:
-            while self._nested and self._nested[-1].indent >= indent:
-                self._nested.pop()
+            leave(self._nested, indent)
             self._add(number, said)
 
     def _enter(self, level: int, heading: str) -> None:
@@ -199,10 +181,9 @@ class _Reader:
 
     def _begin_bullet(self, number: int, said: str, indent: int) -> None:
         self.marked = True
-        while self._nested and self._nested[-1].indent >= indent:
-            self._nested.pop()
+        leave(self._nested, indent)
         above = self._nested[-1] if self._nested else None
-        draft = _Draft(self._section(), number, indent, above, len(self._nested), [said])
+        draft = Draft(number, indent, above, len(self._nested), [said], self._section())
         self._nested.append(draft)
         self.drafts.append(draft)
         self._paragraph = None
@@ -211,7 +192,7 @@ class _Reader:
         """To the bullet that the line is indented below, else to the paragraph."""
         draft = self._nested[-1] if self._nested else self._paragraph
         if draft is None:
-            draft = self._paragraph = _Draft(self._section(), number, -1)
+            draft = self._paragraph = Draft(number, -1, section=self._section())
             self.drafts.append(draft)
         draft.lines.append(said)
 
@@ -232,9 +213,9 @@ def _level(said: str) -> int:
     return level if 0 < level == closed < 7 and said[level:-level].strip() else 0
 
 
-def _worth_telling(drafts: Iterable[_Draft]) -> Iterator[_Draft]:
+def _worth_telling(drafts: Iterable[Draft]) -> Iterator[Draft]:
     """Without the sentence about the release; "Code:" and its links belong to the paragraph that they stand below."""
-    last: _Draft | None = None
+    last: Draft | None = None
     for draft in drafts:
         if draft.indent < 0:
             said = plain(draft.text[:_HEAD_LIMIT]).strip()

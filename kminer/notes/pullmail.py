@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from email import message_from_bytes
 from email.errors import MessageError
 from email.message import EmailMessage, MIMEPart
@@ -12,8 +12,8 @@ from email.policy import EmailPolicy, Policy
 from itertools import dropwhile
 from typing import cast
 
+from kminer.notes.drafts import Draft, day_of, fault, first_sentence, leave, require_text
 from kminer.notes.references import find_note_references
-from kminer.notes.shortlog import day_of, fault, require_text
 from kminer.records import Note, NotedRelease, Page, Reference, Source
 
 _HEADERS = ("Subject", "Date", "Message-ID")
@@ -43,7 +43,6 @@ _FAREWELL = re.compile(
 _PLEA = re.compile(r"please (?:consider )?(?:pull|merg)|(?:HEAD|Tag)(?: SHA1)?: +[0-9a-f]{7}", re.IGNORECASE)
 _ONLY_ADDRESS = re.compile(r"(?:git|https?|ssh)://\S+(?:\s+\S+)?")
 _WORD = re.compile(r"(?!v[0-9])[a-z]+|[0-9]+")
-_SENTENCE = re.compile(r"(?<=[^0-9][.!?])\s(?=[A-Z])")
 
 
 class _Policy(EmailPolicy):
@@ -95,11 +94,6 @@ def parse(text: str, name: str, source: Source) -> Page:
     about = _About(subject, version, headers.get("message-id", "").strip("<> "), source)
     release = (NotedRelease(version, day_of(headers.get("date", "")), 1),) if version else ()
     return Page(release, (*_prose(numbered, about), *_titles(numbered, about)))
-
-
-def first_sentence(text: str) -> str:
-    """The first sentence of a text, on one line."""
-    return _SENTENCE.split(" ".join(text.split()), maxsplit=1)[0]
 
 
 def _as_text(message: EmailMessage) -> str | None:
@@ -171,21 +165,6 @@ class _About:
         return Note(self.version, (), form, title, text, line, references=tuple(found))
 
 
-@dataclass(slots=True)
-class _Draft:
-    """A bullet or a paragraph (`indent` -1) in the making."""
-
-    line: int
-    indent: int
-    above: _Draft | None = None
-    depth: int = 0
-    lines: list[str] = field(default_factory=list)
-
-    @property
-    def text(self) -> str:
-        return "\n".join(self.lines)
-
-
 Numbered = tuple[int, str]
 
 
@@ -200,12 +179,11 @@ def _prose(lines: Sequence[Numbered], about: _About) -> list[Note]:
 
 
 def _prose_note(
-    draft: _Draft, about: _About, tips: list[Reference], footnotes: dict[str, str], places: dict[int, int]
+    draft: Draft, about: _About, tips: list[Reference], footnotes: dict[str, str], places: dict[int, int]
 ) -> Note:
     cited = [Reference("link", footnotes[cite[1]]) for cite in _CITED.finditer(draft.text) if cite[1] in footnotes]
-    form = "bullet" if draft.indent >= 0 else "paragraph"
-    note = about.note(form, first_sentence(draft.text), draft.text, draft.line, *cited, *tips)
-    return replace(note, depth=draft.depth, parent=places[id(draft.above)] if draft.above else None)
+    note = about.note(draft.form, first_sentence(draft.text), draft.text, draft.line, *cited, *tips)
+    return replace(note, depth=draft.depth, parent=draft.parent(places))
 
 
 def _tag_message(lines: Sequence[Numbered]) -> list[Numbered]:
@@ -232,10 +210,10 @@ def _ends(line: str, end: re.Pattern[str]) -> bool:
     return bool(end.fullmatch(line) if end in (_RULE, _AUTHOR) else end.match(line))
 
 
-def _drafts(lines: Iterable[Numbered]) -> list[_Draft]:
+def _drafts(lines: Iterable[Numbered]) -> list[Draft]:
     """Bullets and paragraphs. A line stands below what it is indented deeper than, or follows without a gap."""
-    found: list[_Draft] = []
-    nested: list[_Draft] = []
+    found: list[Draft] = []
+    nested: list[Draft] = []
     gap = True
     for number, line in lines:
         said, indent = line.strip(), len(line) - len(line.lstrip())
@@ -244,30 +222,25 @@ def _drafts(lines: Iterable[Numbered]) -> list[_Draft]:
             continue
         bullet = _BULLET.match(said)
         if bullet and (gap or nested or not bullet[1]):
-            _leave(nested, indent)
-            draft = _Draft(number, indent, nested[-1] if nested else None, len(nested), [said[bullet.end() :]])
+            leave(nested, indent)
+            draft = Draft(number, indent, nested[-1] if nested else None, len(nested), [said[bullet.end() :]])
             nested.append(draft)
             found.append(draft)
         elif gap:
-            _leave(nested, indent)
+            leave(nested, indent)
             if nested:
                 nested[-1].lines += ["", said]
             else:
-                found.append(_Draft(number, -1, lines=[said]))
+                found.append(Draft(number, -1, lines=[said]))
         else:
             (nested[-1] if nested else found[-1]).lines.append(said)
         gap = False
     return found
 
 
-def _leave(nested: list[_Draft], indent: int) -> None:
-    while nested and nested[-1].indent >= indent:
-        nested.pop()
-
-
-def _worth_telling(drafts: Iterable[_Draft], subject: str) -> Iterator[_Draft]:
+def _worth_telling(drafts: Iterable[Draft], subject: str) -> Iterator[Draft]:
     """Neither greetings, thanks, the plea and its address, nor what only repeats the subject."""
-    last: _Draft | None = None
+    last: Draft | None = None
     for draft in drafts:
         if draft.indent < 0:
             draft.lines = list(dropwhile(_GREETING.fullmatch, draft.lines))

@@ -5,21 +5,18 @@ from __future__ import annotations
 import json
 import re
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
-from email.utils import parsedate_tz
 from itertools import pairwise
 from typing import Any
 
-from kminer.errors import NotesError
 from kminer.history.commits import title_of
 from kminer.history.references import find_references
+from kminer.notes.drafts import day_of, fault, require_text
 from kminer.records import Note, NotedRelease, Page, Reference, Source
 
 _NAMED = re.compile(r"ChangeLog-([0-9]+(?:\.[0-9]+)+(?:-[0-9A-Za-z]+)?)")
 _COMMIT = re.compile(r"commit ([0-9a-f]{40})(?![0-9a-f])")
 _RELEASE = re.compile(r"Linux v?([0-9]+(?:\.[0-9]+)+(?:-[0-9A-Za-z]+)?)")
 _DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
-_WEB_PAGE = ("<!doctype", "<html", "<head", "<?xml")
 _INDENTATION = "    "
 
 
@@ -120,34 +117,3 @@ def _indexed(row: Any, what: str, name: str, source: Source) -> IndexedRelease:
         date=date if isinstance(date, str) and _DAY.fullmatch(date) else None,
         changelog=changelog if isinstance(changelog, str) and changelog.startswith(("https://", "http://")) else None,
     )
-
-
-def require_text(text: str, name: str, source: Source, kind: str, instead: str = "") -> str:
-    """`text` without a byte-order mark. Raises NotesError where it is a web page or binary instead of a `kind`.
-
-    `instead` says what to get instead of a web page.
-    """
-    text = text.removeprefix("\ufeff")
-    if "\0" in text:
-        raise fault(f"is binary, no {kind}", name, source)
-    if text[:2000].lstrip().lower().startswith(_WEB_PAGE):
-        raise fault(f"is a web page, no {kind}", name, source, instead)
-    return text
-
-
-def fault(what: str, name: str, source: Source, instead: str = "") -> NotesError:
-    """The error that page `name` of `source` `what`; `instead` is what to do next."""
-    listed = f"correct what {source.file or source.id} lists under `pages` and `files`"
-    return NotesError(f"{name} {what}", where=f"{name} of the source {source.id}", next=instead or listed)
-
-
-def day_of(date: str) -> str | None:
-    """The day in UTC, ISO 8601, of a date as mails and git write it; None where it is none."""
-    try:
-        parts = parsedate_tz(date[:100])
-        if parts is None:
-            return None
-        moment = datetime(*parts[:6], tzinfo=UTC) - timedelta(seconds=parts[9] or 0)
-    except (ValueError, TypeError, LookupError, OverflowError):
-        return None
-    return moment.date().isoformat()
