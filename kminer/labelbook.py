@@ -20,7 +20,7 @@ from kminer.datafiles import (
     read_text,
     read_toml,
 )
-from kminer.records import Annotation, Claim, Homonym, MechanismRule, Rules, Study, Taxonomy
+from kminer.records import Annotation, KindRule, Homonym, MechanismRule, Rules, Study, Taxonomy
 
 
 @cache
@@ -158,10 +158,10 @@ def _known(labels: Iterable[str], known: Iterable[str], file: Path) -> None:
 _CLAIM_KEYS = ("first", "titles", "terms", "trailers")
 
 
-def _claims(table: Table, file: Path) -> dict[str, Claim]:
+def _claims(table: Table, file: Path) -> dict[str, KindRule]:
     for label, row in table.items():
         check_keys(row, set(_CLAIM_KEYS), file, f"{label}.")
-    return {label: Claim(*(get_texts(row, key, file) for key in _CLAIM_KEYS)) for label, row in table.items()}
+    return {label: KindRule(*(get_texts(row, key, file) for key in _CLAIM_KEYS)) for label, row in table.items()}
 
 
 _TERM = re.compile(r"[A-Za-z_][\w.+-]{4,}")

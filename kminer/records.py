@@ -440,7 +440,7 @@ class Homonym:
 
 
 @dataclass(frozen=True, slots=True)
-class Claim:
+class KindRule:
     """What claims a kind or a flag: first words of titles, words in titles, terms in messages, trailers."""
 
     first: tuple[str, ...]
@@ -455,8 +455,8 @@ class Rules:
 
     mechanisms: dict[str, MechanismRule]
     homonyms: dict[str, Homonym]
-    kinds: dict[str, Claim]
-    flags: dict[str, Claim]
+    kinds: dict[str, KindRule]
+    flags: dict[str, KindRule]
 
 
 @dataclass(frozen=True, slots=True)
@@ -478,3 +478,102 @@ class SavedQuery:
     parameters: tuple[Parameter, ...]
     sql: str
     file: str
+
+
+@dataclass(frozen=True, slots=True)
+class PaperClaim:
+    """One statement of a work that the history can confirm or refute.
+
+    `kind` is gap (something is missing), cost (something is slow), praise (it works) or design (a method is
+    proposed). `terms` are words to search changes for, as `kminer search` takes them. `answered_by` and `open_while` are
+    features: what bears on the claim, and what would have to be there for it to be settled. `answer` is how far the
+    former answer it by the catalogue's judgement: yes, partly, no, unknown or not applicable. `figure` is the headline
+    figure as published, `measured_on` what it was taken on; empty where none was seen.
+    """
+
+    id: str
+    statement: str
+    kind: str
+    dimension: str
+    mechanisms: tuple[str, ...]
+    terms: tuple[str, ...]
+    answer: str
+    confidence: str
+    answered_by: tuple[str, ...] = ()
+    open_while: tuple[str, ...] = ()
+    answer_note: str = ""
+    figure: str = ""
+    measured_on: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Paper:
+    """A published work or system, with its claims.
+
+    `kind` is survey, paper or system. `layer` is the one of the survey it belongs to: container instance, container
+    management, kernel resource, all, or empty where nobody placed it. `in_note`: the reading note behind kminer names
+    it. `checked`: bibliography and claims were compared with a public text; `unverified` says what was not seen in
+    one. `doi` is empty unless it was verified.
+    """
+
+    id: str
+    kind: str
+    title: str
+    authors: tuple[str, ...]
+    venue: str
+    year: int
+    summary: str
+    confidence: str
+    source: str
+    claims: tuple[PaperClaim, ...]
+    doi: str = ""
+    url: str = ""
+    layer: str = ""
+    in_note: bool = False
+    checked: bool = False
+    unverified: tuple[str, ...] = ()
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Regime:
+    """How a resource is namespaced, or charged: the `value`, since which release, by which commit, and what to know.
+
+    `value` of being namespaced is no, partly or the type of namespace; of being charged yes, partly or no. `key` is the
+    cgroup controller or file that charges it.
+    """
+
+    value: str
+    since: str = ""
+    commit: str = ""
+    key: str = ""
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Resource:
+    """Something of the kernel that containers share.
+
+    `kind` is quantity, lock, rate-or-time, setting or view. `limited` lists what bounds it: process, user, userns,
+    namespace, cgroup, filesystem, project-quota, resctrl-group, global or none. `leak` says whether a container sees the
+    host's value: yes, no or partly. `look` are files that show it; `papers` works that speak of it, `recalled` those that
+    are linked from memory only. `terms` are words to search changes for.
+    """
+
+    id: str
+    title: str
+    area: str
+    kind: str
+    counted_by: str
+    namespaced: Regime
+    charged: Regime
+    limited: tuple[str, ...]
+    at_exhaustion: str
+    leak: str
+    confidence: str
+    source: str
+    leak_note: str = ""
+    look: tuple[str, ...] = ()
+    papers: tuple[str, ...] = ()
+    recalled: tuple[str, ...] = ()
+    terms: tuple[str, ...] = ()

@@ -40,7 +40,7 @@ commits_ranked AS (
     FROM mentions m
     JOIN changes c ON c.id = m.id
     JOIN releases r ON r.source = c.source AND r.tag = c.first_final
-    WHERE m.type <> 'note' AND r.date IS NOT NULL
+    WHERE m.type IN ('commit', 'merge', 'pull') AND r.date IS NOT NULL
 ),
 engines AS (SELECT feature, project, count(*) AS mentions FROM mentions GROUP BY feature, project),
 found AS (

@@ -13,7 +13,7 @@ JOIN changes c ON c.id = b.change_id
 JOIN sources s ON s.id = c.source
 LEFT JOIN changes u ON u.source = c.source AND u.key = b.target
 LEFT JOIN releases r ON r.source = c.source AND r.tag = coalesce(c.first_final, c.first_rc)
-WHERE s.project = :project AND c.reachable = 1 AND c.type <> 'note' AND c.id NOT IN (SELECT change_id FROM off_topic)
+WHERE s.project = :project AND c.reachable = 1 AND c.type IN ('commit', 'merge', 'pull') AND c.id NOT IN (SELECT change_id FROM off_topic)
       AND b.type = 'backport-of' AND coalesce(r.series, '') LIKE :series
 ORDER BY c.date DESC, c.key, b.value
 LIMIT :limit

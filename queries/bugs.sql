@@ -9,7 +9,7 @@ pairs AS (
     JOIN changes f ON f.id = x.fix_id
     JOIN sources s ON s.id = x.source
     -- A changelog repeats the messages of commits, Fixes: lines and all.
-    WHERE s.project = :project AND f.reachable = 1 AND f.type <> 'note'
+    WHERE s.project = :project AND f.reachable = 1 AND f.type IN ('commit', 'merge', 'pull')
           AND f.id NOT IN (SELECT change_id FROM off_topic)
           AND NOT EXISTS (SELECT 1 FROM refs b JOIN changes o ON o.source = f.source AND o.key = b.target
                           WHERE b.change_id = f.id AND b.type = 'backport-of')

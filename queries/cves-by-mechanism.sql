@@ -15,12 +15,12 @@ naming AS MATERIALIZED (
     JOIN sources s ON s.id = c.source
     WHERE v.type = 'cve' AND c.reachable = 1 AND s.project LIKE :project
           AND CAST(substr(v.value, 5, 4) AS INTEGER) >= :since
-          AND (c.type <> 'note' OR c.id IN (SELECT change_id FROM note_places
+          AND (c.type IN ('commit', 'merge', 'pull') OR c.id IN (SELECT change_id FROM note_places
                                             WHERE seen_until IS NULL OR gone = 'page removed'))
 ),
 -- Once a CVE: who names it.
 cves AS MATERIALIZED (
-    SELECT cve, year, max(type = 'note') AS in_notes, max(type <> 'note') AS in_commits FROM naming GROUP BY cve
+    SELECT cve, year, max(type = 'note') AS in_notes, max(type IN ('commit', 'merge', 'pull')) AS in_commits FROM naming GROUP BY cve
 ),
 touched AS (SELECT DISTINCT n.cve, m.mechanism FROM naming n JOIN change_mechanisms m ON m.change_id = n.id),
 grouped AS MATERIALIZED (

@@ -25,7 +25,7 @@ JOIN sources s ON s.id = c.source
 LEFT JOIN mechanisms_of m ON m.change_id = c.id
 LEFT JOIN releases r ON r.source = c.source AND r.tag = coalesce(c.first_final, c.first_rc)
 WHERE s.project = :project AND c.reachable = 1 AND v.type = 'cve' AND v.value LIKE :cve
-      AND (c.type <> 'note' OR c.id IN (SELECT change_id FROM note_places
+      AND (c.type IN ('commit', 'merge', 'pull') OR c.id IN (SELECT change_id FROM note_places
                                         WHERE seen_until IS NULL OR gone = 'page removed'))
 -- CVE-2024-9999 is older than CVE-2024-10000: the number counts, not its spelling.
 ORDER BY substr(v.value, 5, 4) DESC, CAST(substr(v.value, 10) AS INTEGER) DESC, c.type = 'note',

@@ -19,7 +19,7 @@ messages AS MATERIALIZED (
     FROM changes c JOIN sources s ON s.id = c.source
     WHERE s.project = :project AND c.reachable = 1 AND c.type LIKE :type
           AND (c.text LIKE '%kernel%' OR c.text LIKE '%linux%')
-          AND (c.type <> 'note' OR c.id IN (SELECT change_id FROM note_places
+          AND (c.type IN ('commit', 'merge', 'pull') OR c.id IN (SELECT change_id FROM note_places
                                             WHERE seen_until IS NULL OR gone = 'page removed'))
           AND NOT EXISTS (SELECT 1 FROM refs b JOIN changes o ON o.source = c.source AND o.key = b.target
                           WHERE b.change_id = c.id AND b.type = 'backport-of')

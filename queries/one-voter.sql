@@ -24,7 +24,7 @@ FROM alone a
 JOIN changes c ON c.id = a.change_id
 JOIN sources s ON s.id = c.source
 WHERE s.project = :project AND c.reachable = 1 AND a.voter LIKE :voter
-      AND (c.type <> 'note' OR c.id IN (SELECT change_id FROM note_places
+      AND (c.type IN ('commit', 'merge', 'pull') OR c.id IN (SELECT change_id FROM note_places
                                         WHERE seen_until IS NULL OR gone = 'page removed'))
 ORDER BY a.probability, c.date DESC, c.key, a.label
 LIMIT :limit

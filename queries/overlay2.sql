@@ -29,6 +29,6 @@ FROM found f
 JOIN changes c ON c.id = f.id
 JOIN sources s ON s.id = c.source
 LEFT JOIN releases r ON r.source = c.source AND r.tag = coalesce(c.first_final, c.first_rc)
-WHERE s.project = :project AND c.reachable = 1 AND c.type <> 'note' AND c.id NOT IN (SELECT change_id FROM off_topic)
+WHERE s.project = :project AND c.reachable = 1 AND c.type IN ('commit', 'merge', 'pull') AND c.id NOT IN (SELECT change_id FROM off_topic)
 ORDER BY r.position IS NULL, r.position, c.date, c.key
 LIMIT :limit

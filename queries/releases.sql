@@ -25,7 +25,7 @@ counts AS (
            sum(c.type = 'merge') AS merges, sum(c.type = 'pull') AS pulls,
            count(DISTINCT CASE WHEN c.type = 'commit' THEN coalesce(nullif(c.author, ''), c.author_email) END) AS people
     FROM changes c JOIN sources s ON s.id = c.source
-    WHERE s.project = :project AND c.type <> 'note' AND c.reachable = 1 AND c.first_final IS NOT NULL
+    WHERE s.project = :project AND c.type IN ('commit', 'merge', 'pull') AND c.reachable = 1 AND c.first_final IS NOT NULL
     GROUP BY c.source, c.first_final
 )
 SELECT r.source, r.tag AS release, date(r.date) AS date, w.after_tag AS after,

@@ -11,7 +11,7 @@ reverted AS MATERIALIZED (
     JOIN sources s ON s.id = v.source
     JOIN refs f ON f.change_id = v.id AND f.type = 'reverts'
     LEFT JOIN changes b ON b.source = v.source AND b.key = f.target
-    WHERE s.project = :project AND v.reachable = 1 AND v.type <> 'note'
+    WHERE s.project = :project AND v.reachable = 1 AND v.type IN ('commit', 'merge', 'pull')
           AND v.id NOT IN (SELECT change_id FROM off_topic)
 ),
 -- A new attempt has the old title, or says that it reapplies it.

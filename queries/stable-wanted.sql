@@ -13,14 +13,14 @@ SELECT date(c.date) AS date, coalesce(c.first_final, c.first_rc) AS release, w.v
        m.mechanisms, substr(c.key, 1, 12) AS id, c.title,
        -- In any source: backports of mainline's commits are in the stable series.
        (SELECT count(DISTINCT k.change_id) FROM refs k
-        JOIN changes b ON b.id = k.change_id AND b.type <> 'note'
+        JOIN changes b ON b.id = k.change_id AND b.type IN ('commit', 'merge', 'pull')
         WHERE k.target = c.key AND k.type = 'backport-of') AS backports_known,
        replace(s.commit_url, '{id}', c.key) AS link
 FROM refs w
 JOIN changes c ON c.id = w.change_id
 JOIN sources s ON s.id = c.source
 LEFT JOIN mechanisms_of m ON m.change_id = c.id
-WHERE s.project = :project AND c.reachable = 1 AND c.type <> 'note' AND c.id NOT IN (SELECT change_id FROM off_topic)
+WHERE s.project = :project AND c.reachable = 1 AND c.type IN ('commit', 'merge', 'pull') AND c.id NOT IN (SELECT change_id FROM off_topic)
       AND w.type = 'stable'
 ORDER BY c.date DESC, c.key, w.value
 LIMIT :limit

@@ -14,7 +14,7 @@ SELECT date(c.date) AS date, c.first_rc AS candidate, c.type, m.mechanisms, subs
 FROM changes c
 JOIN sources s ON s.id = c.source
 LEFT JOIN mechanisms_of m ON m.change_id = c.id
-WHERE s.project = :project AND c.reachable = 1 AND c.type <> 'note' AND c.first_final IS NULL
+WHERE s.project = :project AND c.reachable = 1 AND c.type IN ('commit', 'merge', 'pull') AND c.first_final IS NULL
       AND c.id NOT IN (SELECT change_id FROM off_topic)
 ORDER BY c.date DESC, c.key
 LIMIT :limit

@@ -18,7 +18,7 @@ from kminer.classify.document import Document, read_document
 from kminer.classify.paths import PathRules
 from kminer.classify.rules import RuleBook, RuleVotes, load_rule_book
 from kminer.classify.words import WordFinder
-from kminer.records import Claim, Homonym, Item, MechanismRule, Rules, TrackedPath
+from kminer.records import KindRule, Homonym, Item, MechanismRule, Rules, TrackedPath
 
 
 def found_in(words: Sequence[str], text: str) -> Counter[tuple[str, int, int]]:
@@ -172,7 +172,7 @@ def test_every_tracked_path_belongs_to_its_mechanism(source: str) -> None:
     assert not missed
 
 
-NONE = Claim((), (), (), ())
+NONE = KindRule((), (), (), ())
 RULES = Rules(
     mechanisms={
         "cg.memory": MechanismRule(("memcg", "mm/deep", "kmem*"), ("memcg*", "memory cgroup")),
@@ -180,10 +180,10 @@ RULES = Rules(
     },
     homonyms={"nvme": Homonym("of a disk", ("nvme*",), ("nvme*",), ("drivers/nvme/",))},
     kinds={
-        "feature": Claim(("add", "make"), ("support for",), ("this adds",), ()),
-        "bug": Claim(("fix",), ("leak*",), ("crash*",), ("fixes", "cc-stable")),
+        "feature": KindRule(("add", "make"), ("support for",), ("this adds",), ()),
+        "bug": KindRule(("fix",), ("leak*",), ("crash*",), ("fixes", "cc-stable")),
     },
-    flags={"security": Claim((), ("cve-*",), ("attacker*",), ())},
+    flags={"security": KindRule((), ("cve-*",), ("attacker*",), ())},
 )
 BOOK = RuleBook(RULES, PATHS)
 

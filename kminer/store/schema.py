@@ -372,6 +372,230 @@ def m005_hosts(db: Database) -> None:
     )
 
 
+@migrations()
+def m006_proposals_and_works(db: Database) -> None:
+    """Mails of patch archives and the series they make, works and their claims, and shared resources."""
+    _run(
+        db,
+        """
+        CREATE TABLE mails (                 -- mails of patch archives
+            key TEXT NOT NULL,               -- message-id
+            source TEXT NOT NULL REFERENCES sources(id), -- the archive
+            change_id INTEGER REFERENCES changes(id) ON DELETE SET NULL, -- of a patch or cover letter, the change
+            kind TEXT NOT NULL,              -- patch, cover, reply, backport, notice (of a maintainer's tree), other
+            date TEXT NOT NULL,              -- UTC
+            name TEXT NOT NULL,              -- sender's name
+            email TEXT NOT NULL,             -- sender's address
+            title TEXT NOT NULL,             -- subject without what stands in brackets
+            prefix TEXT NOT NULL,            -- what stands in brackets, less version and number: PATCH RFC net-next
+            version INTEGER NOT NULL,        -- of the series, from 1
+            number INTEGER,                  -- place in the series; 0: cover letter; NULL: alone
+            total INTEGER,                   -- patches of the series as the subject says; NULL: alone
+            in_reply_to TEXT NOT NULL,       -- message-id, or empty
+            thread TEXT NOT NULL,            -- message-ids of its References, oldest first, parted by spaces
+            earlier TEXT NOT NULL,           -- message-ids that its text links to, parted by spaces
+            change_token TEXT NOT NULL,      -- b4's change-id: the same in all versions of a series; or empty
+            says TEXT NOT NULL,              -- applied, reviewed, acked, tested, nacked, superseded; parted by spaces
+            words TEXT NOT NULL,             -- of a reply, its first own line
+            posting_id INTEGER REFERENCES postings(id) ON DELETE SET NULL, -- the posting it belongs to or answers
+            PRIMARY KEY (key, source)
+        ) STRICT, WITHOUT ROWID
+        """,
+        "CREATE INDEX mails_change ON mails (change_id)",
+        "CREATE INDEX mails_posting ON mails (posting_id)",
+        """
+        CREATE TABLE series (                -- proposals: patches that were posted, all versions together
+            id INTEGER PRIMARY KEY,          -- number within this database
+            source TEXT NOT NULL REFERENCES sources(id), -- the archive
+            key TEXT NOT NULL,               -- message-id of the newest version's cover letter or first patch
+            change_id INTEGER REFERENCES changes(id) ON DELETE SET NULL, -- that change
+            title TEXT NOT NULL,             -- its title
+            author TEXT NOT NULL,            -- who posted the newest version
+            author_email TEXT NOT NULL,      -- their address
+            postings INTEGER NOT NULL,       -- how often it was posted
+            version INTEGER NOT NULL,        -- highest version number
+            patches INTEGER NOT NULL,        -- patches of the newest version, as far as the archive has them
+            rfc INTEGER NOT NULL,            -- postings as RFC
+            authors INTEGER NOT NULL,        -- people who posted a version
+            first_date TEXT NOT NULL,        -- first posting, UTC
+            last_date TEXT NOT NULL,         -- newest posting, UTC
+            span_days INTEGER NOT NULL,      -- days between these
+            people INTEGER NOT NULL,         -- people who posted or answered
+            replies INTEGER NOT NULL,        -- mails by others that answer it
+            reviews INTEGER NOT NULL,        -- of these, with a Reviewed-by, Acked-by or Tested-by
+            last_word_key TEXT NOT NULL,     -- message-id of the last mail, posting or answer
+            last_word_date TEXT NOT NULL,    -- when, UTC
+            last_word_by TEXT NOT NULL,      -- who
+            last_word TEXT NOT NULL,         -- its first own line
+            verdict TEXT NOT NULL,           -- merged, merged in another form, superseded, never merged, pending
+            why TEXT NOT NULL,               -- what the verdict rests on
+            seen_in TEXT NOT NULL,           -- evidence of merging that there was to look at
+            confidence REAL NOT NULL,        -- 0 to 1
+            superseded_by TEXT               -- key of the series that took its place
+        ) STRICT
+        """,
+        "CREATE INDEX series_change ON series (change_id)",
+        """
+        CREATE TABLE postings (              -- versions of series, each as it was posted
+            id INTEGER PRIMARY KEY,          -- number within this database
+            series_id INTEGER NOT NULL REFERENCES series(id) ON DELETE CASCADE, -- the series
+            key TEXT NOT NULL,               -- message-id of its cover letter, else of its first patch
+            change_id INTEGER REFERENCES changes(id) ON DELETE SET NULL, -- that change
+            version INTEGER NOT NULL,        -- as its subjects say
+            rfc INTEGER NOT NULL,            -- 1: RFC
+            date TEXT NOT NULL,              -- UTC
+            author TEXT NOT NULL,            -- who posted it
+            patches INTEGER NOT NULL,        -- patches that the archive has
+            total INTEGER NOT NULL,          -- patches that its subjects say
+            replies INTEGER NOT NULL,        -- mails by others that answer it
+            joined_by TEXT NOT NULL          -- why it is a version of the series: title, patches, reply, link, change-id
+        ) STRICT
+        """,
+        "CREATE INDEX postings_series ON postings (series_id)",
+        """
+        CREATE TABLE landings (              -- evidence that a posted patch was merged
+            change_id INTEGER NOT NULL REFERENCES changes(id) ON DELETE CASCADE, -- the patch
+            found_by TEXT NOT NULL,          -- message-id, author and title, title, likeness, notes, titles, applied
+            found_in TEXT NOT NULL,          -- source that has it, or message-id of the mail that says so
+            commit_id TEXT NOT NULL,         -- full commit id, or empty
+            title TEXT NOT NULL,             -- the title it was merged under
+            date TEXT,                       -- when, as far as known
+            confidence REAL NOT NULL,        -- 0 to 1
+            PRIMARY KEY (change_id, found_by, found_in, commit_id)
+        ) STRICT, WITHOUT ROWID
+        """,
+        """
+        CREATE TABLE merged_titles (         -- titles of commits known to be merged, from lists and from quotes in mails
+            source TEXT NOT NULL REFERENCES sources(id), -- the source that has it
+            title TEXT NOT NULL,             -- the commit's title
+            commit_id TEXT NOT NULL,         -- its id as given, or empty
+            release TEXT NOT NULL,           -- the release it was for, or empty
+            date TEXT NOT NULL,              -- day, or empty
+            place TEXT NOT NULL,             -- the file, or the message-id of the mail
+            PRIMARY KEY (source, title, commit_id, release)
+        ) STRICT, WITHOUT ROWID
+        """,
+        """
+        CREATE TABLE papers (                -- published works, from data/papers/
+            id TEXT PRIMARY KEY,             -- the work
+            kind TEXT NOT NULL,              -- survey, paper or system
+            title TEXT NOT NULL,             -- its title
+            authors TEXT NOT NULL,           -- parted by "; "
+            venue TEXT NOT NULL,             -- where it appeared
+            year INTEGER NOT NULL,           -- when
+            published TEXT NOT NULL,         -- the last day of that year: lags are counted from it
+            doi TEXT NOT NULL,               -- verified, or empty
+            url TEXT NOT NULL,               -- address, or empty
+            layer TEXT NOT NULL,             -- layer of the survey: container instance, container management, ...
+            in_note INTEGER NOT NULL,        -- 1: the reading note names it
+            checked INTEGER NOT NULL,        -- 1: compared with a public text
+            confidence TEXT NOT NULL,        -- how sure its bibliography is
+            source TEXT NOT NULL             -- where it was seen
+        ) STRICT
+        """,
+        """
+        CREATE TABLE claims (                -- statements of works that the history can confirm or refute
+            id TEXT PRIMARY KEY,             -- the claim
+            paper TEXT NOT NULL REFERENCES papers(id) ON DELETE CASCADE, -- the work
+            statement TEXT NOT NULL,         -- in kminer's words
+            kind TEXT NOT NULL,              -- gap, cost, praise or design
+            dimension TEXT NOT NULL,         -- a dimension
+            mechanisms TEXT NOT NULL,        -- labels, parted by spaces
+            figure TEXT NOT NULL,            -- as published, or empty
+            measured_on TEXT NOT NULL,       -- what the figure was taken on, or empty
+            answer TEXT NOT NULL,            -- yes, partly, no, unknown, not applicable: the catalogue's judgement
+            answer_note TEXT NOT NULL,       -- on that judgement
+            confidence TEXT NOT NULL         -- how sure the claim and its figure are
+        ) STRICT
+        """,
+        """
+        CREATE TABLE claim_mechanisms (      -- mechanisms that claims are about
+            claim TEXT NOT NULL REFERENCES claims(id) ON DELETE CASCADE, -- the claim
+            mechanism TEXT NOT NULL,         -- a label
+            PRIMARY KEY (claim, mechanism)
+        ) STRICT, WITHOUT ROWID
+        """,
+        """
+        CREATE TABLE claim_features (        -- features that bear on claims
+            claim TEXT NOT NULL REFERENCES claims(id) ON DELETE CASCADE, -- the claim
+            feature TEXT NOT NULL,           -- the feature
+            role TEXT NOT NULL,              -- answers: it bears on the claim; open while: the gap is there without it
+            PRIMARY KEY (claim, feature, role)
+        ) STRICT, WITHOUT ROWID
+        """,
+        """
+        CREATE TABLE claim_terms (           -- words to search changes for
+            claim TEXT NOT NULL REFERENCES claims(id) ON DELETE CASCADE, -- the claim
+            term TEXT NOT NULL,              -- as `kminer search` takes it
+            PRIMARY KEY (claim, term)
+        ) STRICT, WITHOUT ROWID
+        """,
+        """
+        CREATE TABLE claim_changes (         -- changes that were found by a claim's terms
+            claim TEXT NOT NULL REFERENCES claims(id) ON DELETE CASCADE, -- the claim
+            change_id INTEGER NOT NULL REFERENCES changes(id) ON DELETE CASCADE, -- the change
+            term TEXT NOT NULL,              -- the term
+            PRIMARY KEY (claim, change_id, term)
+        ) STRICT, WITHOUT ROWID
+        """,
+        "CREATE INDEX claim_changes_change ON claim_changes (change_id)",
+        """
+        CREATE TABLE resources (             -- what of the kernel containers share, from data/resources/
+            id TEXT PRIMARY KEY,             -- the resource
+            area TEXT NOT NULL,              -- group of resources
+            title TEXT NOT NULL,             -- its name for people
+            kind TEXT NOT NULL,              -- quantity, lock, rate-or-time, setting or view
+            counted_by TEXT NOT NULL,        -- what counts or bounds it
+            namespaced TEXT NOT NULL,        -- no, partly, or the type of namespace
+            namespaced_since TEXT NOT NULL,  -- first release, or empty
+            namespaced_commit TEXT NOT NULL, -- upstream id, or empty
+            namespaced_note TEXT NOT NULL,   -- what to know
+            charged TEXT NOT NULL,           -- yes, partly or no
+            charged_key TEXT NOT NULL,       -- controller or file, or empty
+            charged_since TEXT NOT NULL,     -- first release, or empty
+            charged_commit TEXT NOT NULL,    -- upstream id, or empty
+            charged_note TEXT NOT NULL,      -- what to know
+            limited TEXT NOT NULL,           -- what bounds it, parted by spaces
+            at_exhaustion TEXT NOT NULL,     -- what callers see
+            leak TEXT NOT NULL,              -- whether a container sees the host's value: yes, no or partly
+            leak_note TEXT NOT NULL,         -- what to know
+            look TEXT NOT NULL,              -- files that show it, parted by spaces
+            confidence TEXT NOT NULL,        -- how sure this is
+            source TEXT NOT NULL             -- where it was seen
+        ) STRICT
+        """,
+        """
+        CREATE TABLE resource_papers (       -- works that speak of resources
+            resource TEXT NOT NULL REFERENCES resources(id) ON DELETE CASCADE, -- the resource
+            paper TEXT NOT NULL,             -- the work
+            recalled INTEGER NOT NULL,       -- 1: linked from memory only
+            PRIMARY KEY (resource, paper)
+        ) STRICT, WITHOUT ROWID
+        """,
+        """
+        CREATE TABLE resource_changes (      -- changes that were found by a resource's terms
+            resource TEXT NOT NULL REFERENCES resources(id) ON DELETE CASCADE, -- the resource
+            change_id INTEGER NOT NULL REFERENCES changes(id) ON DELETE CASCADE, -- the change
+            term TEXT NOT NULL,              -- the term
+            PRIMARY KEY (resource, change_id, term)
+        ) STRICT, WITHOUT ROWID
+        """,
+        """
+        CREATE VIEW proposals AS -- series of patches, each with its mechanisms and the archive's link
+        SELECT p.id, s.project, p.source, p.key, p.title, p.author, p.postings, p.version, p.patches, p.rfc, p.authors,
+               date(p.first_date) AS first_day, date(p.last_date) AS last_day, p.span_days, p.people, p.replies,
+               p.reviews, p.verdict, p.confidence, p.why, p.seen_in, p.superseded_by, date(p.last_word_date) AS last_word_day,
+               p.last_word_by, p.last_word, p.last_word_key,
+               (SELECT group_concat(mechanism, ', ') FROM (
+                    SELECT DISTINCT l.label AS mechanism FROM postings o JOIN mails m ON m.posting_id = o.id
+                    JOIN labels l ON l.change_id = m.change_id AND l.axis = 'mechanism'
+                    WHERE o.series_id = p.id ORDER BY 1)) AS mechanisms,
+               replace(s.commit_url, '{id}', p.key) AS link
+        FROM series p JOIN sources s ON s.id = p.source
+        """,
+    )
+
+
 def _run(db: Database, *statements: str) -> None:
     for statement in statements:
         db.execute(statement)

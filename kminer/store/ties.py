@@ -66,7 +66,7 @@ def tie_by_reference(db: sqlite3.Connection) -> None:
             JOIN changes n ON n.id = r.change_id AND n.type = 'note'
             JOIN sources s ON s.id = n.source
             JOIN refs o ON o.value = r.value AND o.type IN {others}
-            JOIN changes c ON c.id = o.change_id AND c.type <> 'note'
+            JOIN changes c ON c.id = o.change_id AND c.type IN ('commit', 'merge', 'pull')
             JOIN sources h ON h.id = c.source AND h.project = s.project
             WHERE r.type IN {kinds}
             """  # noqa: S608  constants only
@@ -92,7 +92,7 @@ _BY_ID = """
     FROM refs r
     JOIN changes n ON n.id = r.change_id AND n.type = 'note'
     JOIN sources s ON s.id = n.source
-    JOIN changes c ON c.key >= r.value AND c.key < r.value || 'g' AND c.type <> 'note'
+    JOIN changes c ON c.key >= r.value AND c.key < r.value || 'g' AND c.type IN ('commit', 'merge', 'pull')
     JOIN sources o ON o.id = c.source
     WHERE r.type IN ('commit', 'backport-of') AND (o.project = s.project OR length(r.value) = 40)
 """
@@ -128,7 +128,7 @@ def read_titles(db: sqlite3.Connection) -> list[Row]:
         FROM changes c
         JOIN sources s ON s.id = c.source
         LEFT JOIN releases r ON r.source = c.source AND r.tag = coalesce(c.first_final, c.first_rc)
-        WHERE c.type <> 'note' AND c.reachable = 1 ORDER BY c.id
+        WHERE c.type IN ('commit', 'merge', 'pull') AND c.reachable = 1 ORDER BY c.id
         """,
     )
 
@@ -146,7 +146,7 @@ def mention_by_commit(db: sqlite3.Connection, features: Iterable[Feature]) -> No
                 """
                 INSERT OR IGNORE INTO feature_mentions (change_id, feature, mentioned_by, evidence)
                 SELECT c.id, ?1, 'commit', ?2 FROM changes c
-                WHERE c.key >= ?2 AND c.key < ?2 || 'g' AND c.type <> 'note'
+                WHERE c.key >= ?2 AND c.key < ?2 || 'g' AND c.type IN ('commit', 'merge', 'pull')
                 """,
                 (feature.id, commit),
             )
