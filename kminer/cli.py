@@ -253,14 +253,17 @@ def show(context: click.Context, prefix: str, as_json: bool) -> None:
     from dataclasses import asdict
 
     from kminer.console import show_change
-    from kminer.store import reader
+    from kminer.proposalscreen import show_proposed
+    from kminer.store import proposals, reader
 
-    terminal = terminal_of(context)
-    known = reader.find_change(open_store(context), prefix)
+    terminal, db = terminal_of(context), open_store(context)
+    known = reader.find_change(db, prefix)
+    proposed = proposals.describe(db, known.change["id"])
     if as_json:
-        terminal.json(asdict(known))
+        terminal.json(asdict(known) | {"proposal": asdict(proposed)})
     else:
         show_change(terminal, known)
+        show_proposed(terminal, proposed)
 
 
 @main.command()

@@ -20,7 +20,7 @@ from kminer.datafiles import (
     read_text,
     read_toml,
 )
-from kminer.records import Annotation, KindRule, Homonym, MechanismRule, Rules, Study, Taxonomy
+from kminer.records import Annotation, Homonym, KindRule, MechanismRule, Rules, Study, Taxonomy
 
 
 @cache

@@ -485,8 +485,8 @@ class PaperClaim:
     """One statement of a work that the history can confirm or refute.
 
     `kind` is gap (something is missing), cost (something is slow), praise (it works) or design (a method is
-    proposed). `terms` are words to search changes for, as `kminer search` takes them. `answered_by` and `open_while` are
-    features: what bears on the claim, and what would have to be there for it to be settled. `answer` is how far the
+    proposed). `terms` are words to search changes for, as `kminer search` takes them. `answered_by` and `open_while`
+    are features: what bears on the claim, and what would have to be there for it to be settled. `answer` is how far the
     former answer it by the catalogue's judgement: yes, partly, no, unknown or not applicable. `figure` is the headline
     figure as published, `measured_on` what it was taken on; empty where none was seen.
     """
@@ -555,9 +555,9 @@ class Resource:
     """Something of the kernel that containers share.
 
     `kind` is quantity, lock, rate-or-time, setting or view. `limited` lists what bounds it: process, user, userns,
-    namespace, cgroup, filesystem, project-quota, resctrl-group, global or none. `leak` says whether a container sees the
-    host's value: yes, no or partly. `look` are files that show it; `papers` works that speak of it, `recalled` those that
-    are linked from memory only. `terms` are words to search changes for.
+    namespace, cgroup, filesystem, project-quota, resctrl-group, global or none. `leak` says whether a container sees
+    the host's value: yes, no or partly. `look` are files that show it; `papers` works that speak of it, `recalled`
+    those that are linked from memory only. `terms` are words to search changes for.
     """
 
     id: str

@@ -1,4 +1,4 @@
-"""Ties release notes to changes, and changes to features, over the whole store. Reads no git."""
+"""Ties what the store holds to each other: notes to changes, changes to features, patches to what was merged."""
 
 from __future__ import annotations
 
@@ -13,6 +13,8 @@ from dataclasses import dataclass
 from kminer import catalogue
 from kminer.datafiles import find_files
 from kminer.progress import Progress
+from kminer.proposals import settle
+from kminer.proposals.settle import settle_proposals
 from kminer.store import ties as store
 from kminer.store.reader import Row
 from kminer.store.writer import transaction
@@ -40,7 +42,7 @@ _COMMON = frozenset(
 
 
 def tie_store(db: sqlite3.Connection, progress: Progress) -> None:
-    """Work out anew which notes speak of which changes, and which changes name which features.
+    """Work out anew which notes speak of which changes, which changes name which features, and what became of patches.
 
     Does nothing where changes and catalogue are those of the last time. Raises CatalogueError or StoreError; the
     store is then as it was.
@@ -61,12 +63,13 @@ def tie_store(db: sqlite3.Connection, progress: Progress) -> None:
         store.save_title_ties(db, _tie_by_title(store.read_untied(db), store.read_titles(db)))
         store.mention_by_commit(db, features)
         store.mention_by_name(db, features)
+        settle_proposals(db, progress)
         store.set_tied(db, version)
 
 
 def _version() -> int:
     """A fingerprint of the rules here and of the catalogue's files, as a positive number of SQLite's user_version."""
-    digest = hashlib.sha256(repr((RULES, LIKENESS, WINDOW, RAREST)).encode())
+    digest = hashlib.sha256(repr((RULES, LIKENESS, WINDOW, RAREST, settle.RULES)).encode())
     for folder in ("data/features", "data/releases"):
         for file in find_files(folder, "*.toml"):
             digest.update(file.read_bytes())

@@ -18,7 +18,7 @@ from kminer.classify.document import Document, read_document
 from kminer.classify.paths import PathRules
 from kminer.classify.rules import RuleBook, RuleVotes, load_rule_book
 from kminer.classify.words import WordFinder
-from kminer.records import KindRule, Homonym, Item, MechanismRule, Rules, TrackedPath
+from kminer.records import Homonym, Item, KindRule, MechanismRule, Rules, TrackedPath
 
 
 def found_in(words: Sequence[str], text: str) -> Counter[tuple[str, int, int]]:

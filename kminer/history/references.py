@@ -70,6 +70,15 @@ def find_pull_number(text: str) -> str | None:
     return merged[1] if merged else None
 
 
+_LINKED_ID = re.compile(r"([^\s<>/]+@[^\s<>/]+)")
+
+
+def find_message_ids(values: str) -> Iterator[str]:
+    """Message-ids among the values of a commit's Link and Message-ID trailers, parted by white space."""
+    for match in _LINKED_ID.finditer(values):
+        yield unquote(match[1])
+
+
 def find_references(text: str, source: Source) -> Iterator[Reference]:
     """References in `text`, each once. `#n` counts only where the source names a repository it can mean."""
     seen: set[tuple[str, str]] = set()

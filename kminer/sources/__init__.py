@@ -10,9 +10,9 @@ if TYPE_CHECKING:
 
 KINDS = (
     "git", "demo", "markdown", "tags", "github-releases", "kernel-changelog", "kernelnewbies", "debian-changelog",
-    "pull-mail",
+    "pull-mail", "mailing-list", "merged-titles",
 )  # fmt: skip
-"""Kinds of source: histories of code, then kinds of release notes."""
+"""Kinds of source: histories of code, kinds of release notes, archives of patches, lists of what was merged."""
 
 
 def find_sync(kind: str) -> Callable[..., Summary]:
@@ -21,6 +21,10 @@ def find_sync(kind: str) -> Callable[..., Summary]:
         from kminer.sources.git import sync
     elif kind == "demo":
         from kminer.sources.demo import sync
+    elif kind == "mailing-list":
+        from kminer.sources.archive import sync
+    elif kind == "merged-titles":
+        from kminer.sources.titles import sync
     else:
         from kminer.sources.notes import sync
     return sync

@@ -76,7 +76,8 @@ def _check(db: sqlite3.Connection, feature: Feature) -> Iterator[Row]:
             SELECT c.key, c.title, r.version FROM changes c
             JOIN sources s ON s.id = c.source AND s.project = ?1
             LEFT JOIN releases r ON r.source = c.source AND r.tag = c.first_final
-            WHERE c.key >= ?2 AND c.key < ?2 || 'g' AND c.type IN ('commit', 'merge', 'pull') ORDER BY r.position LIMIT 1
+            WHERE c.key >= ?2 AND c.key < ?2 || 'g' AND c.type IN ('commit', 'merge', 'pull')
+            ORDER BY r.position LIMIT 1
             """,
             feature.project,
             commit,

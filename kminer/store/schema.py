@@ -431,7 +431,8 @@ def m006_proposals_and_works(db: Database) -> None:
             why TEXT NOT NULL,               -- what the verdict rests on
             seen_in TEXT NOT NULL,           -- evidence of merging that there was to look at
             confidence REAL NOT NULL,        -- 0 to 1
-            superseded_by TEXT               -- key of the series that took its place
+            superseded_by TEXT,              -- key of the series that took its place
+            kin TEXT NOT NULL                -- of an RFC, keys of those by others under much the same title
         ) STRICT
         """,
         "CREATE INDEX series_change ON series (change_id)",
@@ -448,7 +449,7 @@ def m006_proposals_and_works(db: Database) -> None:
             patches INTEGER NOT NULL,        -- patches that the archive has
             total INTEGER NOT NULL,          -- patches that its subjects say
             replies INTEGER NOT NULL,        -- mails by others that answer it
-            joined_by TEXT NOT NULL          -- why it is a version of the series: title, patches, reply, link, change-id
+            joined_by TEXT NOT NULL          -- why it is a version of the series: title, patches, reply, link, token
         ) STRICT
         """,
         "CREATE INDEX postings_series ON postings (series_id)",
@@ -464,8 +465,9 @@ def m006_proposals_and_works(db: Database) -> None:
             PRIMARY KEY (change_id, found_by, found_in, commit_id)
         ) STRICT, WITHOUT ROWID
         """,
+        "CREATE INDEX landings_commit ON landings (commit_id)",
         """
-        CREATE TABLE merged_titles (         -- titles of commits known to be merged, from lists and from quotes in mails
+        CREATE TABLE merged_titles (         -- titles of commits known to be merged: of lists, and quoted in mails
             source TEXT NOT NULL REFERENCES sources(id), -- the source that has it
             title TEXT NOT NULL,             -- the commit's title
             commit_id TEXT NOT NULL,         -- its id as given, or empty
@@ -584,8 +586,8 @@ def m006_proposals_and_works(db: Database) -> None:
         CREATE VIEW proposals AS -- series of patches, each with its mechanisms and the archive's link
         SELECT p.id, s.project, p.source, p.key, p.title, p.author, p.postings, p.version, p.patches, p.rfc, p.authors,
                date(p.first_date) AS first_day, date(p.last_date) AS last_day, p.span_days, p.people, p.replies,
-               p.reviews, p.verdict, p.confidence, p.why, p.seen_in, p.superseded_by, date(p.last_word_date) AS last_word_day,
-               p.last_word_by, p.last_word, p.last_word_key,
+               p.reviews, p.verdict, p.confidence, p.why, p.seen_in, p.superseded_by,
+               date(p.last_word_date) AS last_word_day, p.last_word_by, p.last_word, p.last_word_key,
                (SELECT group_concat(mechanism, ', ') FROM (
                     SELECT DISTINCT l.label AS mechanism FROM postings o JOIN mails m ON m.posting_id = o.id
                     JOIN labels l ON l.change_id = m.change_id AND l.axis = 'mechanism'
