@@ -6,10 +6,10 @@ The shipped folders and the user's own are read alike; a file of the user's repl
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Iterator, Sized
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from kminer import labelbook, places
+from kminer import places
 from kminer.datafiles import (
     T,
     Table,
@@ -50,7 +50,7 @@ def find_source(name: str) -> Source:
         raise UsageError(
             f"There is no source named '{name}'.",
             where=f"known are {', '.join(sources)}",
-            next=_meant(name, sources)
+            next=meant(name, sources)
             or f"A source is one file: {places.own('data/sources')}/{name}.toml (see docs/extending.md).",
         )
     return sources[name]
@@ -109,10 +109,11 @@ def find_report(name: str) -> Path:
 def _pick(known: dict[str, T], name: str, noun: str, command: str) -> T:
     if name in known:
         return known[name]
-    raise UsageError(f"There is no {noun} named '{name}'.", next=_meant(name, known) or f"`{command}` lists them.")
+    raise UsageError(f"There is no {noun} named '{name}'.", next=meant(name, known) or f"`{command}` lists them.")
 
 
-def _meant(name: str, known: Iterable[str]) -> str:
+def meant(name: str, known: Iterable[str]) -> str:
+    """The question whether one of the `known` names was meant that are near `name`; empty where none is."""
     from difflib import get_close_matches
 
     near = get_close_matches(name, known, 3)
@@ -296,17 +297,3 @@ def _parameter(text: str, file: Path) -> Parameter:
 def load_report_heads() -> dict[str, SavedQuery]:
     """Heads of the report templates by name."""
     return {name: read_query(file) for name, file in load_reports().items()}
-
-
-CHECKS: dict[str, Callable[[], Sized]] = {
-    "data/labels.toml": lambda: labelbook.load_labels().mechanisms,
-    "data/sources": load_sources,
-    "data/rules": lambda: labelbook.load_rules().mechanisms,
-    "data/studies": labelbook.load_studies,
-    "data/annotations": labelbook.load_annotations,
-    "data/features": load_features,
-    "data/releases": load_release_dates,
-    "queries": load_queries,
-    "reports": load_report_heads,
-}
-"""What `kminer check` loads, folder by folder."""

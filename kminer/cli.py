@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from kminer import __version__, labelcli, probecli
+from kminer import __version__, labelcli, papercli, probecli
 from kminer.command import Group, check_known, completes, database_of, open_store, terminal_of
 from kminer.errors import KminerError, NotesError, UsageError
 
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from kminer.console import Terminal
     from kminer.records import Classification, Item, Source
     from kminer.sources.git import Options, Summary
+    from kminer.store.catalogued import Catalogued
 
 EPILOG = """\b
 Exit codes: 0 done, 1 it failed (the message says what, where and what next),
@@ -249,14 +250,21 @@ def _settings(pairs: tuple[str, ...]) -> dict[str, str]:
 @click.option("--json", "as_json", is_flag=True, help="Print it as JSON.")
 @click.pass_context
 def show(context: click.Context, prefix: str, as_json: bool) -> None:
-    """Show all that is known of the change whose id begins with ID, with references in both directions."""
+    """Show all that is known of the change whose id begins with ID, with references in both directions.
+
+    Of a work, claim, resource or feature of the catalogue, with this very id, show what points to it.
+    """
     from dataclasses import asdict
 
     from kminer.console import show_change
     from kminer.proposalscreen import show_proposed
-    from kminer.store import proposals, reader
+    from kminer.store import catalogued, proposals, reader
 
     terminal, db = terminal_of(context), open_store(context)
+    entry = catalogued.find_catalogued(db, prefix.strip())
+    if entry is not None:
+        _show_entry(terminal, entry, as_json)
+        return
     known = reader.find_change(db, prefix)
     proposed = proposals.describe(db, known.change["id"])
     if as_json:
@@ -264,6 +272,17 @@ def show(context: click.Context, prefix: str, as_json: bool) -> None:
     else:
         show_change(terminal, known)
         show_proposed(terminal, proposed)
+
+
+def _show_entry(terminal: Terminal, entry: Catalogued, as_json: bool) -> None:
+    from dataclasses import asdict
+
+    from kminer.paperscreen import show_catalogued
+
+    if as_json:
+        terminal.json(asdict(entry))
+    else:
+        show_catalogued(terminal, entry)
 
 
 @main.command()
@@ -354,10 +373,10 @@ def report(context: click.Context, name: str | None, settings: tuple[str, ...], 
 @click.pass_context
 def check(context: click.Context) -> None:
     """Load every file of data/, queries/ and reports/, shipped and your own, and say what is wrong."""
-    from kminer import catalogue
+    from kminer.checks import CHECKS
 
     terminal, failed = terminal_of(context), 0
-    for folder, load in catalogue.CHECKS.items():
+    for folder, load in CHECKS.items():
         try:
             loaded = load()
         except KminerError as error:
@@ -385,3 +404,5 @@ main.add_command(labelcli.train)
 main.add_command(labelcli.evaluate)
 main.add_command(probecli.probe)
 main.add_command(probecli.features)
+main.add_command(papercli.papers)
+main.add_command(papercli.resources)

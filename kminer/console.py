@@ -188,11 +188,14 @@ def show_sources(terminal: Terminal, sources: Iterable[Source], states: Mapping[
     )
 
 
+_UNITS = {"mailing-list": "mails", "merged-titles": "files"}
+
+
 def _extent(state: Mapping[str, Any]) -> str:
     if not state:
         return ""
     if state.get("kind") not in HISTORIES:
-        return "pages"
+        return _UNITS.get(str(state.get("kind")), "pages")
     parts = [f"since {state['since']}"] if state.get("since") else []
     return ", ".join([*parts, "shallow clone"] if state.get("shallow") else parts) or "whole history"
 

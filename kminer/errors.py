@@ -53,3 +53,12 @@ class NotesError(KminerError):
 
 class MissingPageError(NotesError):
     """The server says that there is no such page (exit code 1)."""
+
+
+class MailError(KminerError):
+    """A mail of an archive cannot be taken apart, for a `reason` of a few words (exit code 1)."""
+
+    @property
+    def reason(self) -> str:
+        """What is wrong with the mail: "no date"."""
+        return self.what

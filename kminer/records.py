@@ -8,7 +8,10 @@ from datetime import UTC, datetime, timedelta, timezone
 from hashlib import sha1
 
 HISTORIES = ("git", "demo")
-"""Kinds of source that are histories of code, with tracked paths; all others are release notes."""
+"""Kinds of source that are histories of code, with tracked paths."""
+
+ARCHIVES = ("mailing-list", "merged-titles")
+"""Kinds of source that tell what was proposed and what was merged; all that are neither are release notes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -510,10 +513,10 @@ class PaperClaim:
 class Paper:
     """A published work or system, with its claims.
 
-    `kind` is survey, paper or system. `layer` is the one of the survey it belongs to: container instance, container
-    management, kernel resource, all, or empty where nobody placed it. `in_note`: the reading note behind kminer names
-    it. `checked`: bibliography and claims were compared with a public text; `unverified` says what was not seen in
-    one. `doi` is empty unless it was verified.
+    `kind` is survey, paper, system or note (a remark that nobody published). `year` is 0 where it is not known.
+    `layer` is the one of the survey it belongs to: container instance, container management, kernel resource, all, or
+    empty where nobody placed it. `in_note`: the reading note behind kminer names it. `checked`: bibliography and claims
+    were compared with a public text; `unverified` says what was not seen in one. `doi` is empty unless it was verified.
     """
 
     id: str
@@ -551,13 +554,23 @@ class Regime:
 
 
 @dataclass(frozen=True, slots=True)
+class Observation:
+    """What a running `kernel` showed: whether `path` read the same in fresh namespaces of every type."""
+
+    kernel: str
+    path: str
+    same_in_new_namespaces: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Resource:
     """Something of the kernel that containers share.
 
     `kind` is quantity, lock, rate-or-time, setting or view. `limited` lists what bounds it: process, user, userns,
     namespace, cgroup, filesystem, project-quota, resctrl-group, global or none. `leak` says whether a container sees
     the host's value: yes, no or partly. `look` are files that show it; `papers` works that speak of it, `recalled`
-    those that are linked from memory only. `terms` are words to search changes for.
+    those that are linked from memory only. `terms` are words to search changes for. `observed` is what was seen
+    where it was tried.
     """
 
     id: str
@@ -577,3 +590,4 @@ class Resource:
     papers: tuple[str, ...] = ()
     recalled: tuple[str, ...] = ()
     terms: tuple[str, ...] = ()
+    observed: Observation | None = None

@@ -47,7 +47,7 @@ from kminer.pictures import (
     pivot,
 )
 from kminer.probe.answers import VERDICTS
-from kminer.records import HISTORIES, Feature, SavedQuery, Source
+from kminer.records import ARCHIVES, HISTORIES, Feature, SavedQuery, Source
 from kminer.store.reader import holds_demo
 
 _WIDE = {"ns.core", "cg.core", "mgmt.runtime"}
@@ -312,7 +312,7 @@ class _Report:
         held = {row["source"] for row in self.query("report-note-sources")}
         lacking = [
             source for source in self.sources.values()
-            if source.project == project and source.kind not in HISTORIES and source.id not in held
+            if source.project == project and source.kind not in (*HISTORIES, *ARCHIVES) and source.id not in held
         ]  # fmt: skip
         lacking.sort(key=lambda source: (not (source.clone or source.pages), source.id))
         return [] if self.demo() else [source.id for source in lacking]

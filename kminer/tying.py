@@ -1,4 +1,4 @@
-"""Ties what the store holds to each other: notes to changes, changes to features, patches to what was merged."""
+"""Ties what the store holds to each other: notes to changes, changes to features and works, patches to merges."""
 
 from __future__ import annotations
 
@@ -10,12 +10,13 @@ from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from kminer import catalogue
+from kminer import catalogue, works
 from kminer.datafiles import find_files
 from kminer.progress import Progress
 from kminer.proposals import settle
 from kminer.proposals.settle import settle_proposals
 from kminer.store import ties as store
+from kminer.store import works as catalogued
 from kminer.store.reader import Row
 from kminer.store.writer import transaction
 
@@ -42,7 +43,7 @@ _COMMON = frozenset(
 
 
 def tie_store(db: sqlite3.Connection, progress: Progress) -> None:
-    """Work out anew which notes speak of which changes, which changes name which features, and what became of patches.
+    """Work out anew what speaks of what: notes of changes, changes of features, works and resources, patches of merges.
 
     Does nothing where changes and catalogue are those of the last time. Raises CatalogueError or StoreError; the
     store is then as it was.
@@ -55,6 +56,7 @@ def tie_store(db: sqlite3.Connection, progress: Progress) -> None:
         (project, release.version): release.date
         for project, releases in catalogue.load_release_dates().items() for release in releases
     }  # fmt: skip
+    papers, resources = works.load_papers().values(), works.load_resources().values()
     progress.start("tying notes to changes", None)
     with transaction(db):
         store.save_aliases(db, catalogue.load_version_aliases())
@@ -63,6 +65,10 @@ def tie_store(db: sqlite3.Connection, progress: Progress) -> None:
         store.save_title_ties(db, _tie_by_title(store.read_untied(db), store.read_titles(db)))
         store.mention_by_commit(db, features)
         store.mention_by_name(db, features)
+        catalogued.save_papers(db, papers)
+        catalogued.find_claim_changes(db)
+        catalogued.save_resources(db, resources)
+        catalogued.find_resource_changes(db, resources)
         settle_proposals(db, progress)
         store.set_tied(db, version)
 
@@ -70,7 +76,7 @@ def tie_store(db: sqlite3.Connection, progress: Progress) -> None:
 def _version() -> int:
     """A fingerprint of the rules here and of the catalogue's files, as a positive number of SQLite's user_version."""
     digest = hashlib.sha256(repr((RULES, LIKENESS, WINDOW, RAREST, settle.RULES)).encode())
-    for folder in ("data/features", "data/releases"):
+    for folder in ("data/features", "data/releases", "data/papers", "data/resources"):
         for file in find_files(folder, "*.toml"):
             digest.update(file.read_bytes())
     return int.from_bytes(digest.digest()[:4]) >> 1 or 1

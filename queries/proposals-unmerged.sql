@@ -13,8 +13,7 @@
 -- was never posted to an archive that is read is not seen, nor is what a maintainer refused off the list.
 WITH
 unmerged AS MATERIALIZED (
-    SELECT p.*, s.project, 1 + (SELECT count(*) FROM json_each('["' || replace(p.kin, ' ', '","') || '"]')
-                                WHERE value <> '') AS alike,
+    SELECT p.*, s.project,
            (SELECT count(DISTINCT o.author_email) FROM series o
             WHERE o.key = p.key OR instr(' ' || p.kin || ' ', ' ' || o.key || ' ') > 0) AS wanted_by
     FROM series p JOIN sources s ON s.id = p.source

@@ -7,6 +7,6 @@ SELECT r.source, s.project, s.kind, r.name, substr(coalesce(r.commit_id, r.objec
 FROM source_refs r
 JOIN sources s ON s.id = r.source
 WHERE s.synced_at IS NOT NULL
-      AND (r.name LIKE 'refs/heads/%' OR (s.kind NOT IN ('git', 'demo') AND length(r.object_id) = 40))
+      AND (r.name LIKE 'refs/heads/%' OR (s.kind NOT IN ('git', 'demo', 'mailing-list', 'merged-titles') AND length(r.object_id) = 40))
 ORDER BY s.project <> 'linux', s.project <> 'docker', s.project, r.source,
          r.name NOT IN ('refs/heads/main', 'refs/heads/master', 'main', 'master'), r.name

@@ -25,5 +25,5 @@ SELECT s.id AS source, s.project, s.title, s.kind, s.commits AS pages, coalesce(
        (SELECT r.tag FROM releases r WHERE r.source = s.id ORDER BY r.position DESC LIMIT 1) AS newest_release
 FROM sources s
 LEFT JOIN counted n ON n.source = s.id
-WHERE s.synced_at IS NOT NULL AND s.kind NOT IN ('git', 'demo') AND s.project LIKE :project
+WHERE s.synced_at IS NOT NULL AND s.kind NOT IN ('git', 'demo', 'mailing-list', 'merged-titles') AND s.project LIKE :project
 ORDER BY s.project <> 'linux', s.project <> 'docker', s.project, s.id

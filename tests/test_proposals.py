@@ -208,8 +208,8 @@ def test_a_commit_by_the_author_that_changes_the_same_files_is_another_form(
 def test_applied_counts_when_another_says_so_and_for_what_it_answers(database: Path, inbox: Inbox) -> None:
     keys = post(inbox, "s", ["widget: one", "widget: two"], cover="Both of them")
     inbox.send("a@x", "Re: [PATCH 0/2] Both of them", "Applied to widgets/for-next, thanks.\n", 3, by=MAY, to=keys[:1])
-    one = post(inbox, "t", ["gadget: one", "gadget: two"], cover="Gadgets", on=1)
-    inbox.send("b@x", "Re: [PATCH 1/2] gadget: one", "Applied, thanks.\n", 4, by=MAY, to=one[:2])
+    one = post(inbox, "t", ["gadget: one", "gadget: two", "gadget: three"], cover="Gadgets", on=1)
+    inbox.send("b@x", "Re: [PATCH 1/3] gadget: one", "Applied, thanks.\n", 4, by=MAY, to=one[:2])
     own = post(inbox, "u", ["alone"], on=1)
     inbox.send("c@x", "Re: [PATCH] alone", "Applied locally, works.\n", 4, by=ANN, to=own)
     filler(inbox)

@@ -6,7 +6,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from kminer.proposals.letters import Letter, Posting, days_between, ending, plain
+from kminer.proposals.letters import Letter, Posting, days_between, ending, plain, subsystems
 
 LATEST = 800
 """Days after its posting from which on a commit with a patch's title is another one."""
@@ -94,7 +94,8 @@ class Wanted:
                 by_author = merged.by == "title" and _is_author(patch, merged)
                 yield self._landing(patch, "author and title" if by_author else merged.by, merged)
         for patch in self._endings.get(ending(merged.title), ()) if ending(merged.title) else ():
-            if patch.key not in seen and _in_time(patch, merged):
+            akin = subsystems(patch.title) & subsystems(merged.title)
+            if patch.key not in seen and akin and _in_time(patch, merged):
                 seen.add(patch.key)
                 yield self._landing(patch, "ending", merged)
 

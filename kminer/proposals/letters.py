@@ -92,7 +92,12 @@ def ending(title: str) -> str:
     """A title as it is compared, without its subsystem ("mm: memcg: ..."); empty where too little is left."""
     _, colon, rest = title.rpartition(": ")
     words = plain(rest)
-    return words if colon and len(words.split()) >= _LEAST_WORDS else ""
+    return words if colon and len(words.split()) >= _LEAST_WORDS and not title.lower().startswith("revert") else ""
+
+
+def subsystems(title: str) -> set[str]:
+    """The words of a title's subsystem; "cgroups" is "cgroup"."""
+    return {word.rstrip("s") for word in plain(title.rpartition(": ")[0]).split()}
 
 
 def days_between(earlier: str, later: str) -> int:

@@ -16,6 +16,9 @@ WAITING = 120
 WHOLE = 0.8
 """Share of the newest version's patches that were merged from which on the series was."""
 
+PARTLY = 0.5
+"""The same, where not the whole history was read: what was merged is then not always seen."""
+
 REPLACED = 0.5
 """Share of patches that another series must have taken over."""
 
@@ -46,16 +49,20 @@ class Reach:
 def judge(
     series: Series, landings: Mapping[str, Sequence[Landing]], others: Mapping[str, Sequence[Series]], reach: Reach
 ) -> Verdict:
-    """The verdict on a series; `landings` are evidence by the patch's message-id, `others` series by their titles."""
+    """The verdict on a series; `landings` are evidence by the patch's message-id, `others` series by their titles.
+
+    What somebody said to have applied, and was posted anew later, was not kept.
+    """
     newest = series.newest
     landed = _landed(newest.patches, landings)
-    if newest.patches and len(landed) >= WHOLE * len(newest.patches):
+    share = WHOLE if _covered(newest, reach) else PARTLY
+    if newest.patches and len(landed) >= share * len(newest.patches):
         return _merged(newest, landed)
     if landed:
         why = f"{len(landed)} of {len(newest.patches)} patches of the newest version: {_told(landed)}"
         return Verdict("merged in another form", why, _mean(landed))
     for posting in reversed(series.postings[:-1]):
-        landed = _landed(posting.patches, landings)
+        landed = [one for one in _landed(posting.patches, landings) if one.found_by != "applied"]
         if landed:
             why = f"{len(landed)} of {len(posting.patches)} patches of version {posting.root.version}: {_told(landed)}"
             return Verdict("merged in another form", why, _mean(landed))
@@ -110,11 +117,16 @@ def _unmerged(
     waited = days_between(last, reach.until)
     if waited < WAITING:
         return Verdict("pending", f"posted {waited} days before the archive's newest mail", 0.5)
-    covered = bool(reach.history) and days_between(last, reach.history) >= WAITING
+    covered = _covered(series.newest, reach)
     nacks = [answer for posting in series.postings for answer in posting.by_others() if "nacked" in answer.says]
     nacked = f"; NAK by {nacks[-1].name or nacks[-1].email}" if nacks else ""
     why = "no patch was found in what was read" + ("" if covered else ", which is not the whole history") + nacked
     return Verdict("never merged", why, 0.95 if covered else 0.7 if nacks else 0.6)
+
+
+def _covered(posting: Posting, reach: Reach) -> bool:
+    """Whether the whole history was read, to a day late enough for a posting to be in it."""
+    return bool(reach.history) and days_between(posting.date, reach.history) >= WAITING
 
 
 def _taken_over(series: Series, others: Mapping[str, Sequence[Series]]) -> Series | None:

@@ -5,6 +5,7 @@ A mail that several archives hold is one change, which belongs to the first arch
 
 from __future__ import annotations
 
+import re
 import sqlite3
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
@@ -14,6 +15,8 @@ from kminer.store.writer import INSERT_CHANGE, storable
 
 if TYPE_CHECKING:
     from kminer.mails.message import Mail
+
+_ID = re.compile(r"^[0-9a-f]{12,40} (?=\S)")
 
 POSTED = ("patch", "cover")
 """Kinds of mail that are changes."""
@@ -50,12 +53,15 @@ def save_mails(
 def save_merged_titles(
     db: sqlite3.Connection, source: str, rows: Iterable[tuple[str, str, str, str, str]]
 ) -> None:
-    """Add titles known to be merged: (title, commit id or "", release or "", day or "", file or message-id)."""
+    """Add titles known to be merged: (title, commit id or "", release or "", day or "", file or message-id).
+
+    A title in brackets is a mail's, whatever it is told to be, and is left out.
+    """
     db.executemany(
         """
         INSERT OR IGNORE INTO merged_titles (source, title, commit_id, release, date, place) VALUES (?, ?, ?, ?, ?, ?)
         """,
-        [(source, *row) for row in rows],
+        [(source, _ID.sub("", title), *row) for title, *row in rows if not title.startswith("[")],
     )
 
 

@@ -117,12 +117,7 @@ def find_change(db: sqlite3.Connection, prefix: str) -> Known:
     prefix = prefix.strip()
     if len(prefix) < 4:
         raise UsageError(f"'{prefix}' is too short for an id.", next="Give at least 4 characters.")
-    rows = read_rows(
-        db,
-        "SELECT id, key, source, title FROM changes WHERE key >= ? AND key < ? ORDER BY key, source LIMIT 10",
-        prefix.lower(),
-        prefix.lower() + "\U0010ffff",
-    )
+    rows = _begin_with(db, prefix) or _begin_with(db, prefix.lower())
     if not rows:
         raise UsageError(
             f"No change has an id that begins with '{prefix}'.",
@@ -132,6 +127,15 @@ def find_change(db: sqlite3.Connection, prefix: str) -> Known:
         choices = "\n".join(f"         {str(row['key'])[:16]}  {row['source']}  {row['title']}" for row in rows)
         raise UsageError(f"Several changes begin with '{prefix}':\n{choices}", next="Give more of the id.")
     return _known(db, rows[0]["id"])
+
+
+def _begin_with(db: sqlite3.Connection, prefix: str) -> list[Row]:
+    return read_rows(
+        db,
+        "SELECT id, key, source, title FROM changes WHERE key >= ? AND key < ? ORDER BY key, source LIMIT 10",
+        prefix,
+        prefix + "\U0010ffff",
+    )
 
 
 def _known(db: sqlite3.Connection, change_id: object) -> Known:

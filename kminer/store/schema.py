@@ -484,8 +484,8 @@ def m006_proposals_and_works(db: Database) -> None:
             title TEXT NOT NULL,             -- its title
             authors TEXT NOT NULL,           -- parted by "; "
             venue TEXT NOT NULL,             -- where it appeared
-            year INTEGER NOT NULL,           -- when
-            published TEXT NOT NULL,         -- the last day of that year: lags are counted from it
+            year INTEGER NOT NULL,           -- when; 0: not known
+            published TEXT NOT NULL,         -- last day of that year, from which lags are counted; or empty
             doi TEXT NOT NULL,               -- verified, or empty
             url TEXT NOT NULL,               -- address, or empty
             layer TEXT NOT NULL,             -- layer of the survey: container instance, container management, ...
@@ -594,6 +594,212 @@ def m006_proposals_and_works(db: Database) -> None:
                     WHERE o.series_id = p.id ORDER BY 1)) AS mechanisms,
                replace(s.commit_url, '{id}', p.key) AS link
         FROM series p JOIN sources s ON s.id = p.source
+        """,
+        """
+        CREATE VIEW read_to AS -- what was read of each source: from which day to which, and the newest release in it
+        SELECT s.id AS source, s.project, s.title, s.kind,
+               CASE WHEN s.kind IN ('git', 'demo') THEN 'commits' WHEN s.kind = 'mailing-list' THEN 'patches'
+                    WHEN s.kind = 'merged-titles' THEN 'titles' ELSE 'notes' END AS what,
+               coalesce((SELECT min(p.date) FROM note_places p WHERE p.source = s.id),
+                        (SELECT date(min(c.date)) FROM changes c WHERE c.source = s.id)) AS first_day,
+               -- No clock of a stranger takes it beyond the day on which it was read.
+               nullif(min(max(coalesce(date(s.newest), ''),
+                              coalesce((SELECT date(max(r.date)) FROM releases r WHERE r.source = s.id), '')),
+                          date(s.synced_at)), '') AS last_day,
+               coalesce((SELECT r.tag FROM releases r WHERE r.source = s.id ORDER BY r.position DESC LIMIT 1),
+                        (SELECT coalesce(p.upstream, p.version) FROM note_places p WHERE p.source = s.id
+                         ORDER BY p.date DESC, p.version DESC LIMIT 1)) AS release
+        FROM sources s WHERE s.synced_at IS NOT NULL
+        """,
+        """
+        CREATE VIEW shown_mechanisms AS -- mechanisms of a source: it tracks them, or one in a hundred changes has them
+        SELECT source, mechanism FROM tracked_paths
+        UNION
+        SELECT source, mechanism FROM (
+            SELECT c.source, l.label AS mechanism, count(*) AS n
+            FROM labels l CROSS JOIN changes c ON c.id = l.change_id
+            WHERE l.axis = 'mechanism' GROUP BY c.source, l.label) g
+        WHERE 100 * n >= (SELECT count(*) FROM changes o WHERE o.source = g.source)
+        """,
+        """
+        CREATE VIEW claim_sources AS -- sources that could answer a claim: of engines for what engines do, else of Linux
+        WITH
+        read AS MATERIALIZED (SELECT * FROM read_to),
+        shown AS MATERIALIZED (SELECT * FROM shown_mechanisms)
+        SELECT w.claim, w.mechanism, r.source, r.project, r.what, r.first_day, r.last_day, r.release,
+               h.source IS NOT NULL AS shows_it
+        FROM claim_mechanisms w
+        JOIN read r ON (r.project <> 'linux') = (w.mechanism LIKE 'mgmt.%' OR w.mechanism = 'fs.driver')
+        LEFT JOIN shown h ON h.mechanism = w.mechanism AND h.source = r.source
+        WHERE r.what <> 'titles'
+        """,
+        """
+        CREATE VIEW counted_changes AS -- changes that count: reachable, not off topic, no pick, no note that is gone
+        SELECT c.id, s.project, c.source, c.type, c.key, date(c.date) AS day, c.title,
+               CASE WHEN c.type IN ('patch', 'cover') THEN c.key ELSE substr(c.key, 1, 12) END AS short
+        FROM changes c
+        CROSS JOIN sources s ON s.id = c.source          -- CROSS keeps this order: few rows for one change
+        WHERE c.reachable = 1 AND c.id NOT IN (SELECT change_id FROM off_topic)
+              AND (c.type <> 'note' OR EXISTS (SELECT 1 FROM note_places p WHERE p.change_id = c.id
+                                               AND (p.seen_until IS NULL OR p.gone = 'page removed')))
+              AND NOT EXISTS (SELECT 1 FROM refs b JOIN changes o ON o.key = b.target AND o.source = c.source
+                              WHERE b.change_id = c.id AND b.type = 'backport-of')
+        """,
+        """
+        CREATE VIEW claim_evidence AS -- changes since a claim's work: of its mechanism and dimension, or with its terms
+        WITH
+        labelled AS MATERIALIZED (
+            SELECT m.label AS mechanism, d.label AS dimension, c.id, c.date
+            FROM labels d
+            CROSS JOIN labels m ON m.change_id = d.change_id AND m.axis = 'mechanism'
+            CROSS JOIN changes c ON c.id = d.change_id
+            CROSS JOIN sources s ON s.id = c.source
+            WHERE d.axis = 'dimension' AND (s.project <> 'linux') = (m.label LIKE 'mgmt.%' OR m.label = 'fs.driver')
+                  AND (+m.label, +d.label) IN (SELECT w.mechanism, q.dimension
+                                               FROM claims q JOIN claim_mechanisms w ON w.claim = q.id)
+        ),
+        found AS (
+            SELECT q.id AS claim, p.published, l.id, 1 AS on_subject, 0 AS by_term
+            FROM claims q
+            CROSS JOIN papers p ON p.id = q.paper
+            CROSS JOIN claim_mechanisms w ON w.claim = q.id
+            JOIN labelled l ON l.mechanism = w.mechanism AND l.dimension = q.dimension
+            WHERE date(l.date) > p.published
+            UNION ALL
+            SELECT f.claim, p.published, c.id, 0, 1
+            FROM claim_changes f
+            CROSS JOIN claims q ON q.id = f.claim
+            CROSS JOIN papers p ON p.id = q.paper
+            CROSS JOIN changes c ON c.id = f.change_id
+            WHERE date(c.date) > p.published
+        ),
+        once AS MATERIALIZED (
+            SELECT claim, published, id, max(on_subject) AS on_subject, max(by_term) AS by_term FROM found
+            GROUP BY claim, id
+        ),
+        counted AS MATERIALIZED (SELECT * FROM counted_changes WHERE id IN (SELECT id FROM once))
+        SELECT e.claim, e.id AS change_id, e.on_subject, e.by_term, c.project, c.source, c.type, c.key, c.short, c.day,
+               CAST(julianday(c.day) - julianday(e.published) AS INTEGER) AS days_after, c.title, k.label AS kind
+        FROM once e
+        JOIN counted c ON c.id = e.id
+        LEFT JOIN labels k ON k.change_id = e.id AND k.axis = 'kind'
+        """,
+        """
+        CREATE VIEW landed_features AS -- features that bear on claims, each with the day of its first release
+        SELECT a.claim, a.role, a.feature, f.title, f.project, f.since, f.confidence, f.day,
+               CAST(julianday(f.day) - julianday(p.published) AS INTEGER) AS days_after
+        FROM claim_features a
+        JOIN claims q ON q.id = a.claim
+        JOIN papers p ON p.id = q.paper
+        LEFT JOIN (
+            SELECT o.*, coalesce(o.date, (SELECT date(min(r.date)) FROM releases r JOIN sources s ON s.id = r.source
+                                          WHERE r.version = o.since AND s.project = o.project)) AS day
+            FROM features o) f ON f.id = a.feature
+        """,
+        """
+        CREATE VIEW claim_facts AS -- what the verdicts on claims rest on, a row a claim
+        WITH
+        evidence AS MATERIALIZED (
+            SELECT claim, change_id, on_subject, by_term, type, short, day, kind FROM claim_evidence
+        ),
+        changes_since AS (
+            SELECT claim, sum(type = 'commit') AS commits, sum(type = 'note') AS notes,
+                   sum(kind IS 'feature') AS features, sum(kind IS 'performance') AS performance,
+                   sum(kind IN ('feature', 'performance', 'reliability')) AS steps,
+                   sum(by_term AND kind IN ('feature', 'performance', 'reliability')) AS near_steps,
+                   max(CASE WHEN kind IN ('feature', 'performance', 'reliability')
+                       THEN day || ' ' || short END) AS step,
+                   max(day || ' ' || short) AS newest
+            FROM evidence WHERE on_subject = 1 AND type IN ('commit', 'note') GROUP BY claim
+        ),
+        proposed_since AS (
+            SELECT e.claim, count(DISTINCT o.series_id) AS proposals,
+                   count(DISTINCT CASE WHEN e.by_term THEN o.series_id END) AS near_proposals,
+                   max(e.day || ' ' || p.key) AS newest
+            FROM evidence e
+            CROSS JOIN mails m ON m.change_id = e.change_id
+            CROSS JOIN postings o ON o.id = m.posting_id
+            CROSS JOIN series p ON p.id = o.series_id
+            WHERE e.type IN ('patch', 'cover') GROUP BY e.claim
+        ),
+        hits_since AS (
+            SELECT claim, count(*) AS hits, substr(max(day || ' ' || short), 12) AS hit_id
+            FROM evidence WHERE by_term = 1 GROUP BY claim
+        ),
+        landed AS (
+            SELECT claim, sum(since IS NOT NULL) AS bearing, coalesce(sum(days_after > 0), 0) AS landed,
+                   min(CASE WHEN days_after > 0 THEN printf('%8d ', days_after) || feature END) AS first_after,
+                   max(CASE WHEN days_after <= 0
+                       THEN printf('%8d ', days_after + 1000000) || feature END) AS last_before,
+                   max(CASE WHEN days_after > 0 THEN day END) AS landed_date
+            FROM landed_features WHERE role = 'answers' GROUP BY claim
+        ),
+        open AS (
+            SELECT claim, group_concat(feature, ', ') AS open FROM (
+                SELECT claim, feature FROM landed_features WHERE role = 'open while' AND since IS NULL
+                ORDER BY claim, feature)
+            GROUP BY claim
+        ),
+        sources AS MATERIALIZED (SELECT * FROM claim_sources),
+        reached AS (
+            SELECT s.claim, max(s.last_day) AS read_day, group_concat(DISTINCT s.project) AS projects,
+                   max(EXISTS (SELECT 1 FROM changes c WHERE c.source = s.source)) AS has_changes,
+                   max(EXISTS (SELECT 1 FROM changes c JOIN classifications k ON k.change_id = c.id
+                               WHERE c.source = s.source)) AS has_labels
+            FROM sources s GROUP BY s.claim
+        ),
+        -- Days since the work that something was read which shows the mechanism; of several, the worst read one counts.
+        covered AS (
+            SELECT claim, min(days) AS covered, mechanism FROM (
+                SELECT w.claim, w.mechanism, max(0, coalesce(max(CASE WHEN s.shows_it THEN CAST(julianday(s.last_day)
+                       - julianday(max(s.first_day, p.published)) AS INTEGER) END), 0)) AS days
+                FROM claim_mechanisms w
+                JOIN claims q ON q.id = w.claim
+                JOIN papers p ON p.id = q.paper
+                LEFT JOIN sources s ON s.claim = w.claim AND s.mechanism = w.mechanism
+                GROUP BY w.claim, w.mechanism)
+            GROUP BY claim
+        ),
+        -- Of aggregates with max() or min(), SQLite takes bare columns from the row of the maximum or minimum.
+        kinds_read AS (
+            SELECT claim, project, what, release, max(last_day) AS last_day
+            FROM sources WHERE shows_it AND last_day IS NOT NULL GROUP BY claim, project, what
+        ),
+        read AS (
+            SELECT claim, group_concat(project || ' ' || what || ' to ' || coalesce(release || ' (' || last_day || ')',
+                                                                                   last_day), '; ') AS read_to
+            FROM (SELECT * FROM kinds_read ORDER BY claim, project <> 'linux', project, what) GROUP BY claim
+        ),
+        read_since AS (
+            SELECT claim, group_concat(source || ' (' || what || ' of ' || first_day || ' to ' || last_day || ')', ', ')
+                       AS read_since
+            FROM (SELECT DISTINCT s.claim, s.source, s.what, max(s.first_day, p.published) AS first_day, s.last_day
+                  FROM sources s JOIN claims q ON q.id = s.claim JOIN papers p ON p.id = q.paper
+                  WHERE s.shows_it AND s.last_day > p.published ORDER BY s.claim, s.source)
+            GROUP BY claim
+        )
+        SELECT q.id AS claim, q.paper, p.year, p.published, q.statement, q.kind, q.dimension, q.mechanisms, q.answer,
+               coalesce(l.bearing, 0) AS bearing, coalesce(l.landed, 0) AS landed, l.landed_date,
+               substr(l.first_after, 10) AS first_after, substr(l.last_before, 10) AS last_before, o.open,
+               coalesce(c.commits, 0) AS commits, coalesce(c.notes, 0) AS notes, coalesce(c.features, 0) AS features,
+               coalesce(c.performance, 0) AS performance, coalesce(c.steps, 0) AS steps, c.near_steps,
+               substr(c.step, 1, 10) AS step_date, substr(c.step, 12) AS step_id, substr(c.newest, 12) AS newest_id,
+               substr(c.newest, 1, 10) AS newest_date,
+               coalesce(x.proposals, 0) AS proposals, x.near_proposals,
+               substr(x.newest, 12) AS proposal_id, substr(x.newest, 1, 10) AS proposal_date,
+               coalesce(h.hits, 0) AS hits, h.hit_id, r.projects, r.read_day, r.has_changes, r.has_labels,
+               coalesce(v.covered, 0) AS covered, v.mechanism AS least_covered, t.read_to, u.read_since
+        FROM claims q
+        JOIN papers p ON p.id = q.paper
+        LEFT JOIN landed l ON l.claim = q.id
+        LEFT JOIN open o ON o.claim = q.id
+        LEFT JOIN changes_since c ON c.claim = q.id
+        LEFT JOIN proposed_since x ON x.claim = q.id
+        LEFT JOIN hits_since h ON h.claim = q.id
+        LEFT JOIN reached r ON r.claim = q.id
+        LEFT JOIN covered v ON v.claim = q.id
+        LEFT JOIN read t ON t.claim = q.id
+        LEFT JOIN read_since u ON u.claim = q.id
         """,
     )
 
