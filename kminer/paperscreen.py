@@ -79,7 +79,7 @@ _TABLES = {
     "features": ("Features", "id role release date days commit_id title"),
     "years": (
         "Changes by year and kind, of its mechanisms and dimension",
-        "year feature performance reliability bug maintenance commits notes patches newest_id",
+        "year feature performance reliability bug maintenance commits notes patches",
     ),
     "changes": ("Newest commits and notes", "id date kind source found_by title"),
     "proposals": ("Newest proposals", "id date verdict postings author title"),

@@ -26,7 +26,7 @@ def show_proposed(terminal: Terminal, proposed: Proposed) -> None:
         terminal.say(f"  {'RFC ' if row['rfc'] else ''}v{row['version']}  {row['day']}  {shape}  {row['key']}{joined}")
     terminal.say("\nPatches of this version", "bold")
     for row in proposed.patches:
-        terminal.say(f"  {_place(row)}  {row['title']}")
+        terminal.say(f"  {_place(row)}  {row['title']}  {row['key']}")
         if row["found_by"]:
             found = f"merged, by {row['found_by']} in {row['found_in']}, confidence {row['confidence']:.2f}"
             terminal.say(f"       {found}  {str(row['commit_id'])[:12]}  {row['date'] or ''}", "dim")

@@ -5,19 +5,19 @@
 -- param kind = %: only this kind: gap, cost, praise or design
 -- param verdict = %: only this verdict: answered, being worked on, silent or cannot tell
 -- param years = 3: being worked on means in the last so many years of what was read
+-- param near = 0: 1 takes only what has one of the claim's terms for work on it
 -- param reach = 365: silent means that what was read goes on for at least so many days after the work
 --
 -- Days are counted from the last day of the work's year. `commits` and `notes` are changes since then with one of the
 -- claim's mechanisms and its dimension, `features` and `performance` are those of both by kind (a note may tell of a commit
 -- that is counted, too); `proposals` are series with a patch like that, or with one of the claim's terms; `hits` are changes
--- of whatever project and type with a term. Only projects that could answer count: Linux, for what engines do
--- (mgmt.*, fs.driver) engines. `landed` counts features that bear on the claim by the catalogue and were released after the
--- work; `open` are features without which the gap is there. The verdict is the first `rule` that holds: being worked on says
--- that somebody works on this mechanism and dimension; how near that is to the claim tells the number `with its terms`.
--- `read_to` is how far
--- those sources were read that track the claim's mechanism, or have it in one of a hundred changes: nothing can be said of
--- what came later. Not seen: what no source tells (a list that is not read, a fix without words); notes choose what they
--- tell, so that silence in notes alone is weaker than silence in a history.
+-- of whatever project and type with a term. Only projects that could answer count: Linux, for what engines do (mgmt.*,
+-- fs.driver) engines. `landed` counts features that bear on the claim by the catalogue and were released after the work;
+-- `open` are features without which the gap is there. The verdict is the first `rule` that holds. Being worked on says that
+-- somebody works on this mechanism and dimension; how near that is to the claim tells the number `with its terms`. `read_to`
+-- is how far those sources were read that track the claim's mechanism, or have it in one of a hundred changes: nothing can
+-- be said of what came later. Not seen: what no source tells (a list that is not read, a fix without words); notes choose
+-- what they tell, so that silence in notes alone is weaker than silence in a history.
 WITH
 facts AS MATERIALIZED (
     SELECT f.*, a.feature, a.since, a.day, a.days_after, date(f.read_day, '-' || :years || ' years') AS recently
@@ -30,10 +30,10 @@ signs AS (
     SELECT *,
            CASE WHEN answer IN ('partly', 'no') AND landed_date >= recently
                 THEN '; features that bear on it landed since: ' || landed || ', the last on ' || landed_date ELSE '' END
-           || CASE WHEN step_date >= recently
+           || CASE WHEN CASE WHEN :near = 0 THEN step_date ELSE near_step END >= recently
                    THEN '; changes that add, speed up or harden: ' || steps || ', with its terms ' || near_steps || ', the last '
                         || step_id || ' of ' || step_date ELSE '' END
-           || CASE WHEN proposal_date >= recently
+           || CASE WHEN CASE WHEN :near = 0 THEN proposal_date ELSE near_newest END >= recently
                    THEN '; proposals: ' || proposals || ', with its terms ' || near_proposals || ', the last ' || proposal_id
                         || ' of ' || proposal_date ELSE '' END AS work,
            CASE WHEN landed > 0 THEN '; features that bear on it landed: ' || landed || ', the last on ' || landed_date

@@ -69,6 +69,8 @@ every AS (
           AND (h.gain = 0 AND k.label IS NOT 'maintenance' OR k.label IS 'performance')
           AND CAST(substr(coalesce(c.date, ''), 1, 4) AS INTEGER) >= :since
           AND c.id NOT IN (SELECT change_id FROM off_topic)
+          AND (c.type <> 'note' OR EXISTS (SELECT 1 FROM note_places p WHERE p.change_id = c.id
+                                           AND (p.seen_until IS NULL OR p.gone = 'page removed')))
           AND NOT EXISTS (SELECT 1 FROM refs b JOIN changes o ON o.source = c.source AND o.key = b.target
                           WHERE b.change_id = c.id AND b.type = 'backport-of')
           AND NOT EXISTS (SELECT 1 FROM ties t WHERE t.note_id = c.id)
@@ -81,14 +83,17 @@ signals AS MATERIALIZED (
     )
     WHERE rank = 1
 ),
+touched AS MATERIALIZED (
+    SELECT change_id, mechanism FROM change_mechanisms
+    WHERE change_id IN (SELECT id FROM signals) AND mechanism LIKE :mechanism
+),
 under AS MATERIALIZED (
     SELECT m.mechanism, g.topic, g.key, g.date, g.title, g.mend, g.short,
            max(CASE WHEN g.mend THEN g.date END) OVER (PARTITION BY m.mechanism, g.topic) AS mended_on,
            row_number() OVER (PARTITION BY m.mechanism, g.topic, g.mend ORDER BY g.date DESC, g.key) AS rank
-    FROM signals g JOIN change_mechanisms m ON m.change_id = g.id
-    WHERE m.mechanism LIKE :mechanism
+    FROM signals g JOIN touched m ON m.change_id = g.id
 ),
-read_to AS (
+newest_read AS (
     SELECT max(newest) AS day FROM sources WHERE project LIKE :project
 ),
 grouped AS (
@@ -109,10 +114,10 @@ FROM (
            CAST(g.last_year AS INTEGER) AS last_year, g.complaint_id, date(g.complained_on) AS complaint_date,
            g.complaint, g.mend_id, date(g.mended_on) AS mend_date,
            CAST(julianday(date(r.day)) - julianday(date(g.mended_on)) AS INTEGER) AS days, g.mend, NULL AS remark
-    FROM grouped g CROSS JOIN read_to r
+    FROM grouped g CROSS JOIN newest_read r
     UNION ALL
     SELECT NULL, NULL, 0, 0, 0, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL,
-           CASE WHEN EXISTS (SELECT 1 FROM read_to WHERE day IS NOT NULL)
+           CASE WHEN EXISTS (SELECT 1 FROM newest_read WHERE day IS NOT NULL)
                 THEN 'No change of ' || :project || ' is labelled: `kminer classify` tells what is performance work.'
                 ELSE 'No change of ' || :project || ' is in this database; `kminer sync` reads them.' END
     WHERE NOT EXISTS (

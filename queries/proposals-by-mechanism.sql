@@ -3,8 +3,8 @@
 -- param project = linux: linux, or another source's project
 -- param since = 0001-01-01: only series first posted on this day or later
 --
--- A series of several mechanisms counts for each. Shares are of the series that are decided: not of pending ones. What was
--- merged without being found (see `proposals`) counts as never merged, so the shares of merged ones are lower bounds.
+-- A series of several mechanisms counts for each. Shares are of the series that are decided. What was merged without being
+-- found (see `proposals`) counts as never merged or undecided, so the shares of merged ones are lower bounds.
 WITH
 of_mechanism AS MATERIALIZED (
     SELECT DISTINCT p.id, coalesce(l.label, '(not labelled)') AS mechanism
@@ -21,8 +21,8 @@ newest AS (
 )
 SELECT f.mechanism, count(*) AS series, sum(p.verdict = 'merged') AS merged,
        sum(p.verdict = 'merged in another form') AS in_another_form, sum(p.verdict = 'superseded') AS superseded,
-       sum(p.verdict = 'never merged') AS never_merged, sum(p.verdict = 'pending') AS pending,
-       round(100.0 * sum(p.verdict LIKE 'merged%') / nullif(sum(p.verdict <> 'pending'), 0), 1) AS merged_percent,
+       sum(p.verdict = 'never merged') AS never_merged, sum(p.verdict = 'pending') AS pending, sum(p.verdict = 'cannot tell') AS cannot_tell,
+       round(100.0 * sum(p.verdict LIKE 'merged%') / nullif(sum(p.verdict NOT IN ('pending', 'cannot tell')), 0), 1) AS merged_percent,
        round(avg(p.postings), 1) AS postings_each, max(p.postings) AS most_postings,
        round(avg(CASE WHEN p.verdict LIKE 'merged%' THEN p.span_days END), 1) AS days_when_merged,
        n.key AS most_tried_id

@@ -13,41 +13,33 @@
 -- was never posted to an archive that is read is not seen, nor is what a maintainer refused off the list.
 WITH
 unmerged AS MATERIALIZED (
-    SELECT p.*, s.project,
-           (SELECT count(DISTINCT o.author_email) FROM series o
-            WHERE o.key = p.key OR instr(' ' || p.kin || ' ', ' ' || o.key || ' ') > 0) AS wanted_by
+    SELECT p.*, max(p.authors, (SELECT count(DISTINCT o.author_email) FROM series o
+                                WHERE p.kin <> '' AND (o.id = p.id OR instr(' ' || p.kin || ' ', ' ' || o.key || ' ') > 0)))
+                AS wanted_by
     FROM series p JOIN sources s ON s.id = p.source
     WHERE p.verdict = 'never merged' AND s.project = :project
 ),
 wanted AS MATERIALIZED (
-    SELECT * FROM unmerged WHERE postings >= :postings OR (rfc > 0 AND max(wanted_by, authors) >= :people)
+    SELECT * FROM unmerged WHERE postings >= :postings OR (rfc > 0 AND wanted_by >= :people)
 ),
-of_mechanism AS (
-    SELECT DISTINCT w.id, coalesce(l.label, '(not labelled)') AS mechanism
-    FROM wanted w
-    JOIN postings o ON o.series_id = w.id
-    JOIN mails m ON m.posting_id = o.id AND m.change_id IS NOT NULL
-    LEFT JOIN labels l ON l.change_id = m.change_id AND l.axis = 'mechanism'
+of_series AS MATERIALIZED (
+    SELECT * FROM series_labels WHERE axis IN ('mechanism', 'kind') AND series_id IN (SELECT id FROM wanted)
 ),
 kinds AS (
-    SELECT w.id, l.label AS kind, row_number() OVER (PARTITION BY w.id ORDER BY count(*) DESC, l.label) AS rank
-    FROM wanted w
-    JOIN postings o ON o.series_id = w.id
-    JOIN mails m ON m.posting_id = o.id
-    JOIN labels l ON l.change_id = m.change_id AND l.axis = 'kind'
-    GROUP BY w.id, l.label
+    SELECT series_id, label AS kind,
+           row_number() OVER (PARTITION BY series_id ORDER BY patches DESC, label) AS rank
+    FROM of_series WHERE axis = 'kind'
 )
-SELECT f.mechanism, w.title, k.kind, w.postings, w.rfc, max(w.wanted_by, w.authors) AS wanted_by, date(w.first_date) AS first_day,
-       date(w.last_date) AS last_day, w.span_days, w.people, w.replies, w.reviews, date(w.last_word_date) AS last_word_day,
-       w.last_word_by, w.last_word, w.why, w.confidence, w.key AS id, w.last_word_key AS last_word_id, w.kin AS like_it,
-       w.seen_in, replace(s.commit_url, '{id}', w.key) AS link
-FROM of_mechanism f
-JOIN wanted w ON w.id = f.id
+SELECT coalesce(m.label, '(not labelled)') AS mechanism, w.title, k.kind, w.postings, w.rfc, w.wanted_by,
+       date(w.first_date) AS first_day, date(w.last_date) AS last_day, w.span_days, w.people, w.replies, w.reviews,
+       date(w.last_word_date) AS last_word_day, w.last_word_by, w.last_word, w.why, w.confidence, w.key AS id,
+       w.last_word_key AS last_word_id, w.kin AS like_it, w.seen_in, replace(s.commit_url, '{id}', w.key) AS link
+FROM wanted w
 JOIN sources s ON s.id = w.source
-LEFT JOIN kinds k ON k.id = w.id AND k.rank = 1
-WHERE (f.mechanism LIKE :mechanism AND (f.mechanism <> '(not labelled)'
-                                       OR NOT EXISTS (SELECT 1 FROM of_mechanism g
-                                                      WHERE g.id = f.id AND g.mechanism <> '(not labelled)')))
-      AND (:kind = '%' OR EXISTS (SELECT 1 FROM kinds o WHERE o.id = w.id AND o.kind LIKE :kind))
-ORDER BY f.mechanism, w.postings DESC, wanted_by DESC, w.span_days DESC, w.key
+LEFT JOIN of_series m ON m.series_id = w.id AND m.axis = 'mechanism'
+LEFT JOIN kinds k ON k.series_id = w.id AND k.rank = 1
+WHERE (:mechanism = '%' OR m.label LIKE :mechanism)
+      AND (:kind = '%' OR EXISTS (SELECT 1 FROM of_series o
+                                  WHERE o.series_id = w.id AND o.axis = 'kind' AND o.label LIKE :kind))
+ORDER BY m.label IS NULL, m.label, w.postings DESC, w.wanted_by DESC, w.span_days DESC, w.key
 LIMIT :limit

@@ -6,8 +6,9 @@
 --
 -- The verdicts are the catalogue's (`data/resources/`), each with its confidence; `kminer show` tells their source.
 -- `papers` counts the works that speak of a resource, `from_memory` those of them that were linked from memory only.
--- `changes` are those that were found by the resource's words, whatever they say of it; those off topic are left out.
--- Not seen: resources that nobody has listed yet, and what a distribution or an engine sets on top.
+-- `changes` are those that were found by the resource's words, whatever they say of it; what is off topic, picks of held
+-- commits and notes that are gone are left out. Not seen: resources that nobody has listed yet, and what a distribution
+-- or an engine sets on top.
 WITH
 cited AS (
     SELECT resource, count(*) AS papers, sum(recalled) AS from_memory FROM resource_papers GROUP BY resource
@@ -19,6 +20,10 @@ found AS MATERIALIZED (
     FROM resource_changes f JOIN changes c ON c.id = f.change_id
     WHERE c.reachable = 1 AND CAST(substr(coalesce(c.date, ''), 1, 4) AS INTEGER) >= :since
           AND c.id NOT IN (SELECT change_id FROM off_topic)
+          AND (c.type <> 'note' OR EXISTS (SELECT 1 FROM note_places p WHERE p.change_id = c.id
+                                           AND (p.seen_until IS NULL OR p.gone = 'page removed')))
+          AND NOT EXISTS (SELECT 1 FROM refs b JOIN changes o ON o.source = c.source AND o.key = b.target
+                          WHERE b.change_id = c.id AND b.type = 'backport-of')
 ),
 newest AS (
     SELECT resource, short, date, count(*) OVER (PARTITION BY resource) AS n,

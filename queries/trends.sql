@@ -33,6 +33,8 @@ read AS MATERIALIZED (
     LEFT JOIN classifications k ON k.change_id = c.id
     WHERE s.project LIKE :project AND c.type = :type AND c.reachable = 1 AND c.date IS NOT NULL
           AND c.id NOT IN (SELECT change_id FROM off_topic) AND c.id NOT IN (SELECT change_id FROM picks)
+          AND (c.type <> 'note' OR EXISTS (SELECT 1 FROM note_places p WHERE p.change_id = c.id
+                                           AND (p.seen_until IS NULL OR p.gone = 'page removed')))
 ),
 span AS MATERIALIZED (
     SELECT max(min(year) + 1, :from_year) AS first, min(max(year) - 1, :to_year) AS last FROM read

@@ -32,6 +32,8 @@ read AS MATERIALIZED (
     WHERE s.project LIKE :project AND c.type IN ('commit', 'note', 'patch') AND c.type LIKE :type AND c.reachable = 1
           AND CAST(substr(coalesce(c.date, ''), 1, 4) AS INTEGER) >= :since
           AND c.id NOT IN (SELECT change_id FROM picks)
+          AND (c.type <> 'note' OR EXISTS (SELECT 1 FROM note_places p WHERE p.change_id = c.id
+                                           AND (p.seen_until IS NULL OR p.gone = 'page removed')))
           AND (:mixed = 0 OR (SELECT count(*) FROM labels m WHERE m.change_id = c.id AND m.axis = :pair) > 1)
 ),
 firsts AS MATERIALIZED (

@@ -80,7 +80,7 @@ def test_versions_of_a_series_are_found_by_title_and_counted(database: Path, inb
     found = series_of(database, inbox)["A knob for widgets"]
     assert (found["postings"], found["version"], found["patches"], found["rfc"], found["span_days"]) == (2, 2, 3, 1, 30)
     assert (found["people"], found["replies"], found["reviews"], found["key"]) == (3, 2, 1, keys[0])
-    assert found["verdict"] == "never merged" and found["last_word_by"] == "May Maintainer"
+    assert found["verdict"] == "cannot tell" and found["last_word_by"] == "May Maintainer"
 
 
 @pytest.mark.parametrize(("tie", "body", "to"), [
@@ -172,6 +172,19 @@ def test_never_merged_is_less_sure_without_the_whole_history(database: Path, inb
     filler(inbox)
     found = series_of(database, inbox)["widget: mend the knob"]
     assert found["confidence"] == 0.6 and "not the whole history" in str(found["why"])
+
+
+def test_nothing_is_guessed_of_a_reviewed_series_without_the_whole_history(
+    database: Path, inbox: Inbox, repo: GitRepo
+) -> None:
+    keys = post(inbox, "v1", ["widget: mend the knob"])
+    praise = "Reviewed-by: Ben Builder <ben@example.org>\n"
+    inbox.send("r@x", "Re: [PATCH] widget: mend the knob", praise, 2, by=BEN, to=keys)
+    filler(inbox)
+    assert series_of(database, inbox)["widget: mend the knob"]["verdict"] == "cannot tell"
+    start_history(repo)
+    old_commit(repo, "widget: something else", 800)
+    assert series_of(database, inbox, repo)["widget: mend the knob"]["verdict"] == "never merged"
 
 
 def test_a_part_of_the_series_was_merged(database: Path, inbox: Inbox, repo: GitRepo) -> None:

@@ -12,7 +12,7 @@ import pytest
 from gitrepo import EPOCH, GitRepo
 from syncing import Rows, ask, check_whole, run_sync, sample_source
 
-from kminer import catalogue
+from kminer import catalogue, works
 from kminer.progress import Progress
 from kminer.records import Feature, Source
 from kminer.sources import git, notes
@@ -84,7 +84,9 @@ def lab(repo: GitRepo, tmp_path: Path, database: Path) -> Lab:
 
 @pytest.fixture(autouse=True)
 def features(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
-    """Sets the features of the catalogue; none at first."""
+    """Sets the features of the catalogue, without works that name others; none at first."""
+    monkeypatch.setattr(works, "load_papers", dict)
+    monkeypatch.setattr(works, "load_resources", dict)
 
     def set_features(*found: Feature) -> None:
         monkeypatch.setattr(catalogue, "load_features", lambda: {feature.id: feature for feature in found})

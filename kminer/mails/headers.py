@@ -37,7 +37,10 @@ class Policy(Compat32):
 
 def header(message: Message, name: str) -> str:
     """A header decoded, on one line; empty where there is none, as it was sent where it cannot be decoded."""
-    raw = _as_sent(message, name)
+    return _decoded(_as_sent(message, name))
+
+
+def _decoded(raw: str) -> str:
     if "=?" not in raw:
         return _one_line(decode(raw.encode("latin-1"), "utf-8"))
     try:
@@ -78,8 +81,9 @@ def own_id(message: Message) -> str:
 
 
 def sender(message: Message) -> Person:
-    """Who sent the mail."""
-    return person(header(message, "From"))
+    """Who sent the mail. The name is decoded last: it may hold what parts addresses."""
+    sent = person(_as_sent(message, "From"))
+    return Person(sent.role, _decoded(sent.name), _decoded(sent.email))
 
 
 def person(said: str) -> Person:

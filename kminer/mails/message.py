@@ -12,57 +12,13 @@ from kminer.mails.notices import Notice, read_notice
 from kminer.mails.own import first_words, own_lines
 from kminer.mails.sayings import sayings_of
 from kminer.mails.subject import Subject, parse_subject
-from kminer.records import Moment, Person
+from kminer.records import Mail, Moment, Person
 
 SIZE_LIMIT = 4 * 1024 * 1024
 """Bytes of a mail that are read."""
 
 _PATCHES = ("patch", "backport")
 _POSTED = ("patch", "backport", "cover")
-
-
-@dataclass(frozen=True, slots=True)
-class Mail:
-    """A mail of a kernel mailing list.
-
-    `key` is its message-id without <>, as are those of `in_reply_to`, `thread` (References, oldest first) and
-    `earlier` (mails that its own text links to). `kind` is patch, cover (letter of a series), reply, backport (of a
-    stable kernel, with its cover letters), notice (a maintainer's script tells of a tree) or other. `moment` is when
-    it was sent; with `date_mended` that is not what the mail says. `author` is whom a patch's text names, else the
-    sender. `title` is the subject without marks of answers and brackets, of a notice the patch's; `prefix` the words
-    of the brackets less version, place and the list's name. A series' patch is `number` of `total`, its cover letter
-    number 0. `change_token` is b4's change-id, the same for all versions of a series.
-
-    `text` is a patch's or cover letter's without diff and diffstat, and the whole of other mails, quotes included.
-    `files` are those of diffs, `trailers` those of a patch's message. `says` is what a reply or notice says of a
-    patch: applied, reviewed, acked, tested, nacked, superseded, dropped; `words` a reply's first line that says
-    something, at most 200 characters. `quotes` are commits as (id, title) that it quotes or is a backport of;
-    `merged` are patches as (title, commit id or "") that it says were applied.
-    """
-
-    key: str
-    kind: str
-    moment: Moment
-    date_mended: bool
-    sender: Person
-    author: Person
-    title: str
-    prefix: str
-    version: int
-    number: int | None
-    total: int | None
-    rfc: bool
-    in_reply_to: str
-    thread: tuple[str, ...]
-    earlier: tuple[str, ...]
-    change_token: str
-    text: str
-    files: tuple[str, ...]
-    trailers: tuple[Person, ...]
-    says: tuple[str, ...]
-    words: str
-    quotes: tuple[tuple[str, str], ...]
-    merged: tuple[tuple[str, str], ...]
 
 
 def parse_mail(raw: bytes, fallback: Moment | None = None) -> Mail:

@@ -18,23 +18,24 @@ _LEAD = (
 )
 _WHAT = (
     r"(?:the |these |this |both |all |whole |entire |remaining |first |last |other |updated )*"
-    r"(?:patch(?:es|set)?|series|set|both|all|everything|it|[0-9]+(?:st|nd|rd|th)?|v[0-9]+)"
+    r"(?:patch(?:es|set)?|series|set|this|these|them|both|all|everything|it|[0-9]+(?:st|nd|rd|th)?|v[0-9]+)"
     r"(?:,? ?(?:-|,|&|and|to|through|/) ?[0-9]+)*"
 )
 _TREE = (
     r"(?:(?:my|our|the|his|block|mm|net|vfs|bpf|drm|cgroup|wq|slab)[\s'\w./-]{0,30}\b(?:tree|branch|queue)\b"
-    r"|(?:the )?[\w.-]+/[\w.-]*[a-z][\w./-]*|for-[\w./-]+|v?[3-9]\.[0-9]{1,2}(?![.\w])(?:-rc[0-9])?|mm-\w+"
+    r"|(?:the )?[\w.-]+/[\w.-]*[a-z][\w./-]*|for-[\w./-]+|v?[3-9]\.[0-9]{1,2}(?!\w|\.\w)(?:-rc[0-9])?|mm-\w+"
     r"|vfs[.\w-]+|[#@]?[\w-]+-(?:next|fixes|misc)\b|linux-\w+ next\b|(?:linux-)?next\b|mainline|upstream|-?stable\b"
     r"|(?:the )?(?:bpf|net|drm|block|vfs|mm|slab|cgroup)\b)"
 )
 _DID = r"(?:applied|queued(?: it)?(?: up)?|picked(?: it)?(?: up)?|merged|pushed|committed|taken|staged)"
-_END = r"(?:\s*[-–—(]|\s*[.!,;](?!\w)|\s*$| thanks\b| now\b)"
+_END = r"(?:\s*[-–—(]|\s*[.!,;](?!\w)| thanks\b| now\b)"
 _APPLIED = re.compile(
     rf"{_LEAD}(?!(?-i:QUEUED|APPLIED))"
     rf"(?:now |also |both |all |series |{_WHAT} (?:is |are |was |were |has been |have been |now |both |all )*)?"
-    rf"(?:{_DID}{_END}(?!.*\bin v[0-9])"
+    rf"(?:(?:applied\s*$|{_DID}{_END})(?!.*\bin v[0-9])"
     rf"|{_DID}(?: {_WHAT})?(?: (?:up|as-is|now))?,? (?:to|for|into|in|on|onto|via|through) (?:the )?{_TREE}"
-    rf"|(?:applied|queued|applying|queuing) {_WHAT}(?:{_END}| with\b)|(?:applied|queued) (?:with\b|w/|after\b|cgroup/)"
+    rf"|(?:applied|queued|applying|queuing) {_WHAT}(?:{_END}|\s*$| with\b)"
+    rf"|(?:applied|queued) (?:with\b|w/|after\b|cgroup/)"
     rf"|(?:applying|queuing|queueing)(?: {_WHAT})? (?:to|for) {_TREE})",
     re.IGNORECASE,
 )
@@ -59,10 +60,11 @@ _NOT_APPLIED = re.compile(
 _DROPPED = re.compile(
     rf"{_LEAD}(?:(?:so |and |ok(?:ay)?,? )?(?:i'll|i will|i've|i have|i(?:'m| am)?|we(?:'ll|'ve| will| have)?|let's)"
     rf"(?: (?:just|now|then|going to|also))* (?:dropped|dropping|drop|withdraw|withdrawing) "
-    rf"(?:the |this |these |both )(?:whole |entire )?(?:patch(?:es|set)?|(?:patch )?series)(?: (?:then|for now))?{_END}"
+    rf"(?:the |this |these |both )(?:whole |entire )?(?:patch(?:es|set)?|(?:patch )?series)"
+    rf"(?: (?:then|for now))?(?:{_END}|\s*$)"
     rf"|(?:dropped|dropping)(?: (?:it|{_WHAT}|from [\w./ -]+))?{_END}"
     rf"|(?:please |pls )(?:just )?(?:drop|ignore|disregard|discard) (?:the |this |these |that |both |my |all |v[0-9])"
-    rf"(?:[\w' ]{{0,24}}\b(?:patch(?:es|set)?|series|version|mail|email|thread|one|posting|set))?{_END})",
+    rf"(?:[\w' ]{{0,24}}\b(?:patch(?:es|set)?|series|version|mail|email|thread|one|posting|set))?(?:{_END}|\s*$))",
     re.IGNORECASE,
 )
 _SUPERSEDED = re.compile(
@@ -71,9 +73,9 @@ _SUPERSEDED = re.compile(
     re.IGNORECASE,
 )
 _NACKED = re.compile(
-    r"(?:(?:so|sorry|well|no|but|and|thus|then|still|also|ok(?:ay)?|as is|hence|therefore)[,:.!-]*\s+)*"
+    r"(?i:(?:(?:so|sorry|well|no|but|and|thus|then|still|also|ok(?:ay)?|as is|hence|therefore)[,:.!-]*\s+)*"
     r"(?:(?:that's|that is|it's|it is|this is|consider this|here's|so)(?: (?:still|then))? ?(?:a |an |my |very )?)?"
-    r"(?:(?:(?:big|strong|hard|firm|clear|definite|huge|obvious|soft|friendly|temporary|total|self|auto)[- ]?)*)"
+    r"(?:(?:(?:big|strong|hard|firm|clear|definite|huge|obvious|soft|friendly|temporary|total|self|auto)[- ]?)*))"
     r"(?:NAC?K(?:ED)?\b(?!['’]|-?ed-by|s\b)(?! (?:if|unless|packet|to me\?|or)))(?![^\n]*\?\s*$)"
     r"|I(?:'m| am| have to| must|'ll| will)?(?: (?:going to|strongly|still))? NAC?K(?:ing)?\b(?! if)",
 )
@@ -133,4 +135,5 @@ def _given(line: str, sender: Person) -> Iterator[str]:
 def _names(said: str, sender: Person) -> bool:
     """Whether it names the sender: by all words of the name, in whatever order, or by the address before its "@"."""
     local, words = sender.email.lower().partition("@")[0], set(_WORD.findall(sender.name.lower()))
-    return bool(len(local) > 3 and f"{local}@" in said) or bool(words and words <= set(_WORD.findall(said)))
+    by_address = "@" in sender.email and (sender.email.lower() in said or (len(local) > 3 and f"{local}@" in said))
+    return by_address or bool(words and words <= set(_WORD.findall(said)))

@@ -19,13 +19,16 @@ WHOLE = 0.8
 PARTLY = 0.5
 """The same, where not the whole history was read: what was merged is then not always seen."""
 
+_PRAISE = {"reviewed", "acked", "tested"}
+"""What answers say of a patch that is ready to be merged."""
+
 REPLACED = 0.5
 """Share of patches that another series must have taken over."""
 
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """What became of a series: merged, merged in another form, superseded, never merged or pending."""
+    """What became of a series: merged, merged in another form, superseded, never merged, pending or cannot tell."""
 
     word: str
     why: str
@@ -117,11 +120,15 @@ def _unmerged(
     waited = days_between(last, reach.until)
     if waited < WAITING:
         return Verdict("pending", f"posted {waited} days before the archive's newest mail", 0.5)
-    covered = _covered(series.newest, reach)
     nacks = [answer for posting in series.postings for answer in posting.by_others() if "nacked" in answer.says]
     nacked = f"; NAK by {nacks[-1].name or nacks[-1].email}" if nacks else ""
-    why = "no patch was found in what was read" + ("" if covered else ", which is not the whole history") + nacked
-    return Verdict("never merged", why, 0.95 if covered else 0.7 if nacks else 0.6)
+    if _covered(series.newest, reach):
+        return Verdict("never merged", f"no patch was found in what was read{nacked}", 0.95)
+    why = "no patch was found in what was read, which is not the whole history"
+    reviewers = {answer.email for answer in series.newest.by_others() if _PRAISE & set(answer.says)}
+    if reviewers and not nacks:
+        return Verdict("cannot tell", f"{why}, and the newest version was reviewed ({len(reviewers)} people)", 0.5)
+    return Verdict("never merged", why + nacked, 0.7 if nacks else 0.6)
 
 
 def _covered(posting: Posting, reach: Reach) -> bool:

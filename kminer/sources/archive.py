@@ -18,9 +18,9 @@ from kminer.errors import MailError, RepositoryError, UsageError
 from kminer.history import repository as git
 from kminer.history.clone import update_clone
 from kminer.history.references import find_references
-from kminer.mails.message import Mail, parse_mail
+from kminer.mails.message import parse_mail
 from kminer.progress import Progress
-from kminer.records import Moment, Reference, Source
+from kminer.records import Mail, Moment, Reference, Source
 from kminer.sources.git import Options, Summary
 from kminer.store import mails as store
 from kminer.store import reader, ties, writer

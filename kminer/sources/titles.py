@@ -51,6 +51,7 @@ def sync(source: Source, db: sqlite3.Connection, database: Path, options: Option
     summary = Summary(source.id, str(place), read=len(files))
     if row is not None and {name: digest for name, (digest, _) in cursor.items()} == digests and not options.full:
         summary.notes.append("nothing new")
+        summary.seconds = time.monotonic() - started
         return summary
     progress.start(f"{source.id}: reading titles", len(files))
     facts: dict[str, object] = {

@@ -8,13 +8,9 @@ from __future__ import annotations
 import re
 import sqlite3
 from collections.abc import Iterable
-from typing import TYPE_CHECKING
 
-from kminer.records import Reference
+from kminer.records import Mail, Reference
 from kminer.store.writer import INSERT_CHANGE, storable
-
-if TYPE_CHECKING:
-    from kminer.mails.message import Mail
 
 _ID = re.compile(r"^[0-9a-f]{12,40} (?=\S)")
 

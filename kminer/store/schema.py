@@ -427,7 +427,8 @@ def m006_proposals_and_works(db: Database) -> None:
             last_word_date TEXT NOT NULL,    -- when, UTC
             last_word_by TEXT NOT NULL,      -- who
             last_word TEXT NOT NULL,         -- its first own line
-            verdict TEXT NOT NULL,           -- merged, merged in another form, superseded, never merged, pending
+            verdict TEXT NOT NULL,           -- merged, merged in another form, superseded, never merged, pending or
+                                             -- cannot tell
             why TEXT NOT NULL,               -- what the verdict rests on
             seen_in TEXT NOT NULL,           -- evidence of merging that there was to look at
             confidence REAL NOT NULL,        -- 0 to 1
@@ -583,14 +584,23 @@ def m006_proposals_and_works(db: Database) -> None:
         ) STRICT, WITHOUT ROWID
         """,
         """
+        CREATE VIEW series_labels AS -- labels of the patches and cover letters of series, and how many have them
+        SELECT o.series_id, l.axis, l.label, count(*) AS patches
+        FROM mails m
+        CROSS JOIN postings o ON o.id = m.posting_id
+        CROSS JOIN labels l ON l.change_id = m.change_id
+        WHERE m.change_id IS NOT NULL
+        GROUP BY o.series_id, l.axis, l.label
+        """,
+        """
         CREATE VIEW proposals AS -- series of patches, each with its mechanisms and the archive's link
         SELECT p.id, s.project, p.source, p.key, p.title, p.author, p.postings, p.version, p.patches, p.rfc, p.authors,
                date(p.first_date) AS first_day, date(p.last_date) AS last_day, p.span_days, p.people, p.replies,
                p.reviews, p.verdict, p.confidence, p.why, p.seen_in, p.superseded_by,
                date(p.last_word_date) AS last_word_day, p.last_word_by, p.last_word, p.last_word_key,
                (SELECT group_concat(mechanism, ', ') FROM (
-                    SELECT DISTINCT l.label AS mechanism FROM postings o JOIN mails m ON m.posting_id = o.id
-                    JOIN labels l ON l.change_id = m.change_id AND l.axis = 'mechanism'
+                    SELECT DISTINCT l.label AS mechanism FROM postings o CROSS JOIN mails m ON m.posting_id = o.id
+                    CROSS JOIN labels l ON l.change_id = m.change_id AND l.axis = 'mechanism'
                     WHERE o.series_id = p.id ORDER BY 1)) AS mechanisms,
                replace(s.commit_url, '{id}', p.key) AS link
         FROM series p JOIN sources s ON s.id = p.source
@@ -601,6 +611,9 @@ def m006_proposals_and_works(db: Database) -> None:
                CASE WHEN s.kind IN ('git', 'demo') THEN 'commits' WHEN s.kind = 'mailing-list' THEN 'patches'
                     WHEN s.kind = 'merged-titles' THEN 'titles' ELSE 'notes' END AS what,
                coalesce((SELECT min(p.date) FROM note_places p WHERE p.source = s.id),
+                        -- Of a history that was read whole, what came before its first change was read as well.
+                        (SELECT date(min(r.date)) FROM releases r WHERE r.source = s.id AND s.since IS NULL
+                         AND s.shallow = 0 AND r.date < (SELECT min(c.date) FROM changes c WHERE c.source = s.id)),
                         (SELECT date(min(c.date)) FROM changes c WHERE c.source = s.id)) AS first_day,
                -- No clock of a stranger takes it beyond the day on which it was read.
                nullif(min(max(coalesce(date(s.newest), ''),
@@ -709,13 +722,14 @@ def m006_proposals_and_works(db: Database) -> None:
                    sum(by_term AND kind IN ('feature', 'performance', 'reliability')) AS near_steps,
                    max(CASE WHEN kind IN ('feature', 'performance', 'reliability')
                        THEN day || ' ' || short END) AS step,
+                   max(CASE WHEN by_term AND kind IN ('feature', 'performance', 'reliability') THEN day END) AS near_step,
                    max(day || ' ' || short) AS newest
             FROM evidence WHERE on_subject = 1 AND type IN ('commit', 'note') GROUP BY claim
         ),
         proposed_since AS (
             SELECT e.claim, count(DISTINCT o.series_id) AS proposals,
                    count(DISTINCT CASE WHEN e.by_term THEN o.series_id END) AS near_proposals,
-                   max(e.day || ' ' || p.key) AS newest
+                   max(CASE WHEN e.by_term THEN e.day END) AS near_newest, max(e.day || ' ' || p.key) AS newest
             FROM evidence e
             CROSS JOIN mails m ON m.change_id = e.change_id
             CROSS JOIN postings o ON o.id = m.posting_id
@@ -782,10 +796,10 @@ def m006_proposals_and_works(db: Database) -> None:
                coalesce(l.bearing, 0) AS bearing, coalesce(l.landed, 0) AS landed, l.landed_date,
                substr(l.first_after, 10) AS first_after, substr(l.last_before, 10) AS last_before, o.open,
                coalesce(c.commits, 0) AS commits, coalesce(c.notes, 0) AS notes, coalesce(c.features, 0) AS features,
-               coalesce(c.performance, 0) AS performance, coalesce(c.steps, 0) AS steps, c.near_steps,
+               coalesce(c.performance, 0) AS performance, coalesce(c.steps, 0) AS steps, c.near_steps, c.near_step,
                substr(c.step, 1, 10) AS step_date, substr(c.step, 12) AS step_id, substr(c.newest, 12) AS newest_id,
                substr(c.newest, 1, 10) AS newest_date,
-               coalesce(x.proposals, 0) AS proposals, x.near_proposals,
+               coalesce(x.proposals, 0) AS proposals, x.near_proposals, x.near_newest,
                substr(x.newest, 12) AS proposal_id, substr(x.newest, 1, 10) AS proposal_date,
                coalesce(h.hits, 0) AS hits, h.hit_id, r.projects, r.read_day, r.has_changes, r.has_labels,
                coalesce(v.covered, 0) AS covered, v.mechanism AS least_covered, t.read_to, u.read_since
