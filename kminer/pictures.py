@@ -50,7 +50,19 @@ _TOLD = {
 _VERDICTS = {
     verdict: charts.Part(verdict, verdict, colour) for verdict, colour in zip(VERDICTS, (2, 5, 3, 1, 7, 6), strict=True)
 }
-_PARTS = {"family": _FAMILIES, "kind": GROUPS, "group": GROUPS, "told": _TOLD, "verdict": _VERDICTS}
+_BOUNDS = {
+    "namespace": charts.Part("namespace", "in a namespace of its own", 0),
+    "cgroup": charts.Part("cgroup", "charged to a cgroup, or limited by one", 1),
+    "partly": charts.Part("partly", "partly in a namespace, or partly charged", 4),
+    "other": charts.Part("other", "limited per process, user or file system", 5),
+    "host": charts.Part("host", "limited for the whole host only", 6),
+    "none": charts.Part("none", "without any limit", 3),
+}
+"""The strongest bound of a shared resource."""
+
+_PARTS = {
+    "family": _FAMILIES, "kind": GROUPS, "group": GROUPS, "told": _TOLD, "verdict": _VERDICTS, "bound": _BOUNDS,
+}  # fmt: skip
 _MOST_EVENTS = 48
 
 Row = dict[str, object]
@@ -82,7 +94,7 @@ class Pictures:
     def stack(
         self, slug: str, result: Rows, column: str, part: str, value: str = "", *, title: str, unit: str, axis: str = ""
     ) -> str:
-        """Standing bars, one a value of `column`; `part` is family (of mechanism), kind, group, told or verdict."""
+        """Standing bars, one a value of `column`; `part` is family (of mechanism), kind, group, told, verdict or bound."""
         values = _sums(result, part, column, value)
         columns = _whole_years(_columns(result, column)) if column == "year" else _columns(result, column)
         if len(columns) < 2 or not values:

@@ -60,7 +60,7 @@ hits AS MATERIALIZED (
 every AS (
     SELECT h.topic, c.id, c.key, c.date, c.title, k.label IS 'performance' AND (
                c.type <> 'patch' OR EXISTS (SELECT 1 FROM landings g WHERE g.change_id = c.id)) AS mend,
-           CASE WHEN c.type = 'patch' THEN c.key ELSE substr(c.key, 1, 12) END AS short
+           CASE WHEN c.type IN ('patch', 'cover') THEN c.key ELSE substr(c.key, 1, 12) END AS short
     FROM hits h
     CROSS JOIN changes c ON c.id = h.id
     JOIN sources s ON s.id = c.source

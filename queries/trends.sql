@@ -26,7 +26,7 @@ picks AS MATERIALIZED (
     WHERE b.type = 'backport-of'
 ),
 read AS MATERIALIZED (
-    SELECT c.id, c.date, c.title, CASE WHEN c.type = 'patch' THEN c.key ELSE substr(c.key, 1, 12) END AS short,
+    SELECT c.id, c.date, c.title, CASE WHEN c.type IN ('patch', 'cover') THEN c.key ELSE substr(c.key, 1, 12) END AS short,
            CAST(substr(c.date, 1, 4) AS INTEGER) AS year, k.change_id IS NOT NULL AS labelled
     FROM sources s
     CROSS JOIN changes c ON c.source = s.id

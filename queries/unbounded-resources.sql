@@ -19,7 +19,7 @@ cited AS (
 -- One change may have several of a resource's words.
 found AS MATERIALIZED (
     SELECT DISTINCT f.resource, c.id, c.date, c.key, c.title,
-           CASE WHEN c.type = 'patch' THEN c.key ELSE substr(c.key, 1, 12) END AS short
+           CASE WHEN c.type IN ('patch', 'cover') THEN c.key ELSE substr(c.key, 1, 12) END AS short
     FROM resource_changes f JOIN changes c ON c.id = f.change_id
     WHERE c.reachable = 1 AND CAST(substr(coalesce(c.date, ''), 1, 4) AS INTEGER) >= :since
           AND c.id NOT IN (SELECT change_id FROM off_topic)

@@ -25,7 +25,7 @@ picks AS MATERIALIZED (
     WHERE b.type = 'backport-of'
 ),
 read AS MATERIALIZED (
-    SELECT c.id, c.date, CASE WHEN c.type = 'patch' THEN c.key ELSE substr(c.key, 1, 12) END AS short
+    SELECT c.id, c.date, CASE WHEN c.type IN ('patch', 'cover') THEN c.key ELSE substr(c.key, 1, 12) END AS short
     FROM sources s
     CROSS JOIN changes c ON c.source = s.id
     JOIN labels l ON l.change_id = c.id AND l.axis = 'relevant' AND l.label = 'yes'

@@ -18,7 +18,7 @@ from mutating import mutated
 
 from kminer.errors import MailError
 from kminer.mails.message import SIZE_LIMIT, parse_mail
-from kminer.records import Moment, Person
+from kminer.records import Mail, Moment, Person
 
 DATE = "Mon, 5 Feb 2024 10:00:00 +0200"
 SENT = Moment(1707120000, "+0200")

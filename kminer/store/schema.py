@@ -722,7 +722,8 @@ def m006_proposals_and_works(db: Database) -> None:
                    sum(by_term AND kind IN ('feature', 'performance', 'reliability')) AS near_steps,
                    max(CASE WHEN kind IN ('feature', 'performance', 'reliability')
                        THEN day || ' ' || short END) AS step,
-                   max(CASE WHEN by_term AND kind IN ('feature', 'performance', 'reliability') THEN day END) AS near_step,
+                   max(CASE WHEN by_term AND kind IN ('feature', 'performance', 'reliability')
+                       THEN day END) AS near_step,
                    max(day || ' ' || short) AS newest
             FROM evidence WHERE on_subject = 1 AND type IN ('commit', 'note') GROUP BY claim
         ),
