@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from kminer import __version__, labelcli, papercli, probecli
+from kminer import __version__, labelcli, papercli, probecli, readcli
 from kminer.command import Group, check_known, completes, database_of, open_store, terminal_of
 from kminer.errors import KminerError, NotesError, UsageError
 
@@ -98,10 +98,12 @@ def sync(
 
 
 def _tie(db: sqlite3.Connection, terminal: Terminal) -> None:
+    from kminer.reading import mirror
     from kminer.tying import tie_store
 
     with terminal.progress() as progress:
         tie_store(db, progress)
+    mirror(db)
 
 
 def _label_new(db: sqlite3.Connection, jobs: int, terminal: Terminal) -> int:
@@ -406,3 +408,4 @@ main.add_command(probecli.probe)
 main.add_command(probecli.features)
 main.add_command(papercli.papers)
 main.add_command(papercli.resources)
+main.add_command(readcli.read)

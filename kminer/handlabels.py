@@ -71,6 +71,37 @@ def append(note: Annotation) -> None:
         ) from error
 
 
+def withdraw(key: str, stratum: str) -> bool:
+    """Take the labels of `stratum` back that the user's own file holds of a change; whether there were any.
+
+    The file is replaced as a whole: a kill leaves the old one or the new.
+    """
+    file = own_file()
+    beside = file.with_name(file.name + ".part")
+    try:
+        lines = file.read_text(encoding="utf-8").splitlines(keepends=True) if file.exists() else []
+        kept = [line for line in lines if not _is_of(line, key, stratum)]
+        if len(kept) == len(lines):
+            return False
+        with beside.open("w", encoding="utf-8") as handle:
+            handle.writelines(kept)
+            handle.flush()
+            os.fsync(handle.fileno())
+        beside.replace(file)
+    except (OSError, UnicodeDecodeError) as error:
+        raise KminerError(
+            f"The label cannot be taken back: {getattr(error, 'strerror', None) or error}.",
+            where=str(file),
+            next="Check permissions and free space; nothing was changed.",
+        ) from error
+    return True
+
+
+def _is_of(line: str, key: str, stratum: str) -> bool:
+    row = dict(zip(labelbook.ANNOTATION_COLUMNS, line.rstrip("\n").split("\t"), strict=False))
+    return row.get("key") == key and row.get("stratum") == stratum
+
+
 def ask_all(db: sqlite3.Connection, rows: list[Row], say: Callable[[str], None]) -> int:
     """Show one change after another and keep the answers; returns how many were labelled."""
     done, place = 0, 0

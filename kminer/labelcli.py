@@ -46,6 +46,7 @@ def classify(
     from dataclasses import asdict
 
     from kminer.labelling import label_store
+    from kminer.reading import mirror
     from kminer.store.database import exists, open_for_writing
     from kminer.workers import default_jobs
 
@@ -61,6 +62,7 @@ def classify(
         check_known(db, source)
         with terminal.progress() as progress:
             summary = label_store(db, jobs, not no_model, progress, full, source)
+        mirror(db)
         if as_json:
             terminal.json(asdict(summary))
         else:

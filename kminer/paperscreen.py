@@ -22,11 +22,15 @@ def show_paper(terminal: Terminal, paper: Paper) -> None:
         _say_claim(terminal, claim)
 
 
+def _undated(paper: Paper) -> str:
+    return "year not known" + (f", followed from {paper.followed_from}" if paper.followed_from else "")
+
+
 def show_bibliography(terminal: Terminal, paper: Paper) -> None:
     """Who wrote a work, where it appeared, and how sure that is."""
     terminal.say(f"{paper.id}: {paper.title}", "bold")
     terminal.say(f"  {', '.join(paper.authors)}")
-    terminal.say(f"  {paper.venue or 'no venue'}, {paper.year or 'year not known'}")
+    terminal.say(f"  {paper.venue or 'no venue'}, {paper.year or _undated(paper)}")
     seen = "compared with a public text" if paper.checked else "not compared with a public text"
     _facts(
         terminal,

@@ -94,7 +94,7 @@ class Pictures:
     def stack(
         self, slug: str, result: Rows, column: str, part: str, value: str = "", *, title: str, unit: str, axis: str = ""
     ) -> str:
-        """Standing bars, one a value of `column`; `part` is family (of mechanism), kind, group, told, verdict or bound."""
+        """Standing bars, one a value of `column`; `part` is a key of _PARTS: the column by which they are parted."""
         values = _sums(result, part, column, value)
         columns = _whole_years(_columns(result, column)) if column == "year" else _columns(result, column)
         if len(columns) < 2 or not values:

@@ -557,7 +557,8 @@ class PaperClaim:
 class Paper:
     """A published work or system, with its claims.
 
-    `kind` is survey, paper, system or note (a remark that nobody published). `year` is 0 where it is not known.
+    `kind` is survey, paper, system or note (a remark that nobody published). `year` is 0 where it is not known; what
+    has happened is then counted from the day `followed_from`, on which another work named it.
     `layer` is the one of the survey it belongs to: container instance, container management, kernel resource, all, or
     empty where nobody placed it. `in_note`: the reading note behind kminer names it. `checked`: bibliography and claims
     were compared with a public text; `unverified` says what was not seen in one. `doi` is empty unless it was verified.
@@ -579,6 +580,7 @@ class Paper:
     in_note: bool = False
     checked: bool = False
     unverified: tuple[str, ...] = ()
+    followed_from: str = ""
     note: str = ""
 
 

@@ -13,7 +13,8 @@ from kminer.labelbook import get_mechanisms, load_labels
 from kminer.records import Observation, Paper, PaperClaim, Regime, Resource
 
 _PAPER_KEYS = {
-    "id", "kind", "title", "authors", "venue", "year", "doi", "url", "layer", "in_note", "checked", "summary",
+    "id", "kind", "title", "authors", "venue", "year", "followed_from", "doi", "url", "layer", "in_note", "checked",
+    "summary",
     "confidence", "source", "unverified", "note", "claims",
 }  # fmt: skip
 _CLAIM_KEYS = {
@@ -77,6 +78,7 @@ def _paper(table: Table, file: Path, features: Collection[str]) -> Paper:
         authors=get_texts(table, "authors", file),
         venue=get(table, "venue", str, "", file),
         year=_year(table, file),
+        followed_from=_day(table, file),
         summary=get_required(table, "summary", file),
         confidence=_word(table, "confidence", "confidence", file),
         source=get_required(table, "source", file),
@@ -170,6 +172,13 @@ def _own_id(table: Table, file: Path) -> str:
     if table["id"] != file.stem:
         raise fault(file, "id", f"must be the file's name, not {table['id']!r}")
     return file.stem
+
+
+def _day(table: Table, file: Path) -> str:
+    day = get(table, "followed_from", str, "", file)
+    if day and ("year" in table or not re.fullmatch(r"\d{4}-\d\d-\d\d", day)):
+        raise fault(file, "followed_from", "must be a day such as \"2019-12-31\", of a work whose year is not known")
+    return day
 
 
 def _year(table: Table, file: Path) -> int:

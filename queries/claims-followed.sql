@@ -8,8 +8,8 @@
 -- param near = 0: 1 takes only what has one of the claim's terms for work on it
 -- param reach = 365: silent means that what was read goes on for at least so many days after the work
 --
--- Days are counted from the last day of the work's year. `commits` and `notes` are changes since then with one of the
--- claim's mechanisms and its dimension, `features` and `performance` are those of both by kind (a note may tell of a commit
+-- Days are counted from the last day of the work's year; of a work without year, from the day of the survey that names
+-- it. `commits` and `notes` are changes since then with one of the claim's mechanisms and its dimension, `features` and `performance` are those of both by kind (a note may tell of a commit
 -- that is counted, too); `proposals` are series with a patch like that, or with one of the claim's terms; `hits` are changes
 -- of whatever project and type with a term. Only projects that could answer count: Linux, for what engines do (mgmt.*,
 -- fs.driver) engines. `landed` counts features that bear on the claim by the catalogue and were released after the work;

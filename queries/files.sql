@@ -4,7 +4,7 @@
 -- param path = %: only paths like this, e.g. kernel/cgroup% (% stands for anything)
 -- param limit = 40: how many at most; -1 for all
 --
--- The mechanisms are those of the path, not of its changes.
+-- The mechanisms are those of the path, not of its changes. Patches that were only posted are no changes of a file.
 SELECT p.path, group_concat(DISTINCT t.mechanism) AS mechanisms, count(DISTINCT c.id) AS changes,
        count(DISTINCT coalesce(nullif(c.author, ''), c.author_email)) AS people,
        -- The date is always 20 characters long: the least of date and id tells both.
@@ -14,7 +14,7 @@ FROM sources s
 JOIN changes c ON c.source = s.id
 JOIN change_paths p ON p.change_id = c.id
 LEFT JOIN tracked_paths t ON t.source = c.source AND t.path = p.tracked
-WHERE s.project = :project AND c.reachable = 1 AND c.id NOT IN (SELECT change_id FROM off_topic) AND p.path LIKE :path
+WHERE s.project = :project AND c.reachable = 1 AND c.type NOT IN ('patch', 'cover') AND c.id NOT IN (SELECT change_id FROM off_topic) AND p.path LIKE :path
 GROUP BY p.path
 ORDER BY changes DESC, p.path
 LIMIT :limit

@@ -238,16 +238,28 @@ bounded AS MATERIALIZED (
            round(min(max(wanted, 0), 1), 2) AS wanted, round(min(max(quiet, 0), 1), 2) AS quiet, round(sure, 2) AS sure,
            evidence, newest, ask, weight
     FROM every
-    WHERE type LIKE :type AND (:mechanism = '%' OR ' ' || mechanisms || ' ' LIKE '% ' || :mechanism || ' %')
+    WHERE (SELECT today FROM here) IS NOT NULL AND type LIKE :type AND (:mechanism = '%' OR ' ' || mechanisms || ' ' LIKE '% ' || :mechanism || ' %')
 ),
 scored AS (
     SELECT *, round(100.0 * weight / 3 * sure * (:open * open + :wanted * wanted + :quiet * quiet)
                     / max(:open + :wanted + :quiet, 1), 1) AS score
     FROM bounded
 )
-SELECT row_number() OVER (ORDER BY score DESC, type, id, title) AS rank, score, type, title, replace(mechanisms, ' ', ', ')
-       AS mechanisms, dimension, evidence, id, substr(newest, 12, 200) AS newest_id, substr(newest, 1, 10) AS newest_date,
-       open, wanted, quiet, sure, 'kminer ' || ask AS ask
-FROM scored
+SELECT rank, score, type, title, mechanisms, dimension, evidence, id, newest_id, newest_date, open, wanted, quiet, sure, ask
+FROM (
+    SELECT row_number() OVER (ORDER BY score DESC, type, id, title) AS rank, score, type, title,
+           replace(mechanisms, ' ', ', ') AS mechanisms, dimension, evidence, id, substr(newest, 12, 200) AS newest_id,
+           substr(newest, 1, 10) AS newest_date, open, wanted, quiet, sure, 'kminer ' || ask AS ask
+    FROM scored
+    UNION ALL
+    -- An empty answer must mean that no gap was found, never that nothing was read.
+    SELECT 0, NULL, NULL, 'Nothing of ' || :project || ' is in this database; `kminer sync` reads it.', NULL, NULL, NULL, NULL,
+           NULL, NULL, NULL, NULL, NULL, NULL, NULL
+    FROM here WHERE today IS NULL
+    UNION ALL
+    SELECT 0, NULL, NULL, 'No change of ' || :project || ' is labelled: only claims, proposals, resources and features are '
+           || 'ranked. `kminer classify` labels.', NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL
+    FROM here WHERE today IS NOT NULL AND NOT EXISTS (SELECT 1 FROM relevant)
+)
 ORDER BY rank
 LIMIT :limit

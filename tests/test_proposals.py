@@ -105,6 +105,27 @@ def test_the_same_patches_under_another_cover_are_a_version(database: Path, inbo
     assert series_of(database, inbox)["Widgets, improved"]["postings"] == 2
 
 
+@pytest.mark.parametrize(("title", "tag", "postings"), [
+    ("widget: let the knobs be turned", "PATCH v2", 2),
+    ("widget: let the knobs be turned", "PATCH v3", 1),
+    ("widget: add another thing", "PATCH v2", 1),
+])  # fmt: skip
+def test_the_next_version_of_a_patch_is_known_by_its_files_and_a_word(
+    database: Path, inbox: Inbox, title: str, tag: str, postings: int
+) -> None:
+    post(inbox, "v1", ["widget: turn knobs"])
+    post(inbox, "v2", [title], tag=tag, on=9)
+    assert series_of(database, inbox)[title]["postings"] == postings
+
+
+def test_a_link_to_another_series_makes_no_version_of_it(database: Path, inbox: Inbox) -> None:
+    """Only the next version, or one that is akin, is meant by a link."""
+    post(inbox, "v1", ["one thing", "another thing"], cover="A knob")
+    body = "On top of https://lore.kernel.org/all/v1-0@x/\n"
+    post(inbox, "v6", ["a lever", "its use"], cover="A lever", tag="PATCH v6", on=20, body=body)
+    assert set(series_of(database, inbox)) == {"A knob", "A lever"}
+
+
 def test_others_with_the_same_short_title_are_other_series(database: Path, inbox: Inbox) -> None:
     post(inbox, "a", ["fix a typo"])
     post(inbox, "b", ["fix a typo"], by=BEN, on=3)

@@ -10,12 +10,12 @@ from kminer.errors import RepositoryError
 from kminer.history.references import find_message_ids
 from kminer.history.repository import git_environment, git_program
 
-_FIELDS = ("%H", "%an", "%ae", "%cs", "%s", "%(trailers:key=Link,key=Message-ID,valueonly,separator=%x20)")
+_FIELDS = ("%H", "%an", "%ae", "%cs", "%s", "%(trailers:key=Link,key=Message-ID,valueonly,unfold,separator=%x20)")
 
 
 @dataclass(frozen=True, slots=True)
 class Subject:
-    """A commit: `day` is the committer's, `links` the message-ids in its trailers."""
+    """A commit: `day` is the committer's, empty where that cannot be; `links` are the message-ids in its trailers."""
 
     commit: str
     author: str
@@ -40,7 +40,7 @@ def list_subjects(path: str, since: str) -> Iterator[Subject]:
             fields = line.decode("utf-8", "replace").rstrip("\n").split("\0")
             if len(fields) == len(_FIELDS):
                 commit, author, email, day, title, links = fields
-                yield Subject(commit, author, email, day, title, tuple(find_message_ids(links)))
+                yield Subject(commit, author, email, _sound(day), title, tuple(find_message_ids(links)))
         complaint = process.stderr.read().decode(errors="replace").strip()
     if process.returncode:
         raise RepositoryError(
@@ -48,3 +48,8 @@ def list_subjects(path: str, since: str) -> Iterator[Subject]:
             where=path,
             next="Run `git fsck` there; if objects are missing, clone it again.",
         )
+
+
+def _sound(day: str) -> str:
+    """A day; empty for one beyond the year 9999, which a commit may have."""
+    return day if len(day) == len("2000-01-01") else ""

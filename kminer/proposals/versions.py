@@ -21,6 +21,13 @@ SOON = 120
 TELLING = 4
 """Words of a title from which on another person's posting of it is taken for a version."""
 
+_COMMON = frozenset(
+    ("the", "a", "an", "and", "or", "of", "to", "in", "on", "for", "with", "by", "from", "is", "when", "if", "not",
+     "fix", "add", "remove", "use", "make", "update", "support", "allow", "avoid", "clean", "up", "cleanup", "improve",
+     "minor", "some", "unused")
+)  # fmt: skip
+"""Words that titles share whatever they are about."""
+
 
 @dataclass(slots=True)
 class Series:
@@ -83,11 +90,11 @@ class _Finder:
                 yield self._tokens[letter.change_token], "token"
         for key in root.earlier:
             other = self._before(key, posting)
-            if other and root.is_by(other.root) and (root.version > other.root.version or _akin(posting, other)):
+            if other and root.is_by(other.root) and (_follows(root, other.root) or _akin(posting, other)):
                 yield self._of[id(other)], "link"
         for key in root.ancestors():
             other = self._before(key, posting)
-            if other and (_akin(posting, other) or (root.is_by(other.root) and root.version > other.root.version)):
+            if other and (_akin(posting, other) or (root.is_by(other.root) and _follows(root, other.root))):
                 yield self._of[id(other)], "reply"
         yield from ((series, "title") for series in self._same_title(posting))
         yield from ((series, "patches") for series in self._same_patches(posting))
@@ -125,8 +132,18 @@ class _Finder:
         for series in reversed(near):
             other = series.newest
             soon = days_between(other.date, posting.date) <= SOON
-            if soon and other.root.version == root.version - 1 and _all_files(other) == files:
+            alike = _follows(root, other.root) and _telling(root.title) & _telling(other.root.title)
+            if soon and alike and _all_files(other) == files:
                 yield series
+
+
+def _follows(root: Letter, earlier: Letter) -> bool:
+    return root.version == earlier.version + 1
+
+
+def _telling(title: str) -> set[str]:
+    """The words of a title, without its subsystem, that say what it is about."""
+    return set(plain(title.rpartition(": ")[2]).split()) - _COMMON
 
 
 def _akin(posting: Posting, other: Posting) -> bool:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import sqlite3
 import time
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -38,6 +39,12 @@ SIZE_LIMIT = 4 * 1024 * 1024
 FILE = "m"
 """The file of a commit that holds its mail (source: public-inbox-v2-format)."""
 
+REMOVED = "d"
+"""The file of a commit that holds the mail which it removes from the archive (source: public-inbox-v2-format)."""
+
+NEWEST = 20
+"""Commits of a head that are looked at to tell whether it is an archive."""
+
 Read = tuple[Mail, tuple[Reference, ...]]
 
 
@@ -49,10 +56,26 @@ class _Shard:
 
 
 @dataclass(slots=True)
+class _Plan:
+    """What to read: the archive at `place` up to the commits of `refs`; all of it when `anew`, else what came since
+    the commits `known`. `row` is the source's before."""
+
+    source: Source
+    place: Path
+    definition: str
+    refs: dict[str, str]
+    known: list[str]
+    row: reader.Row | None
+    anew: bool = True
+
+
+@dataclass(slots=True)
 class _Batch:
-    """What was read of a shard: the mails, and what is wrong with those that could not be, by name."""
+    """What was read of a shard: mails that stay in the archive, message-ids of removed ones, and what is wrong with
+    those that could not be read, by name."""
 
     mails: list[Read] = field(default_factory=list)
+    removed: list[str] = field(default_factory=list)
     broken: list[tuple[str, str]] = field(default_factory=list)
     mended: int = 0
 
@@ -67,17 +90,20 @@ def sync(source: Source, db: sqlite3.Connection, database: Path, options: Option
     if options.since is not None:
         raise UsageError(f"--since is for histories of code; '{source.id}' is an archive of mails.")
     row, cursor = reader.get_cursor(db, source.id)
-    epochs = _open(_locate(source, row, options, progress))
-    definition = _definition(source)
-    anew = row is None or options.full or row["definition"] != definition
+    place = _locate(source, row, options, progress).expanduser().absolute()
+    epochs = _open(place)
     refs = {f"{path}:{ref.name}": ref.commit for path, refs in epochs.items() for ref in refs if ref.commit}
     summary = Summary(source.id, ", ".join(epochs))
-    before = {} if anew else {name: commit for name, (_, commit) in cursor.items()}
-    if not anew and before == refs:
+    known = [commit for _, commit in cursor.values() if commit]
+    plan = _Plan(source, place, _definition(source, epochs), refs, known, row)
+    plan.anew = row is None or options.full or row["definition"] != plan.definition or _is_rewritten(plan, epochs)
+    if any(map(_boundary, epochs)):
+        summary.notes.append("the clone is shallow: what lies before its cut is not seen")
+    if not plan.anew and {name: commit for name, (_, commit) in cursor.items()} == refs:
         summary.notes.append("nothing new")
     else:
-        shards = list(_shards(source, epochs, [commit for commit in before.values() if commit]))
-        _carry_out(source, db, definition, anew, refs, shards, options.jobs, progress, summary)
+        shards = list(_shards(source, epochs, [] if plan.anew else known))
+        _carry_out(plan, db, shards, options.jobs, progress, summary)
     summary.seconds = time.monotonic() - started
     return summary
 
@@ -95,6 +121,9 @@ def _locate(source: Source, row: reader.Row | None, options: Options, progress: 
 def _open(place: Path) -> dict[str, list[git.Ref]]:
     """The heads of each epoch's repository: `place` is one, or a folder of several (0.git, 1.git, ...)."""
     inside = sorted(place.glob("*.git")) or sorted((place / "git").glob("*.git")) if place.is_dir() else []
+    advice = "Give the clone of an archive, e.g. of https://lore.kernel.org/cgroups/0, or a folder of such."
+    if not place.is_dir():
+        raise RepositoryError("There is no archive of mails here.", where=str(place), next=advice)
     found = {}
     for path in inside or [place]:
         repository = git.open_repository(path)
@@ -103,25 +132,57 @@ def _open(place: Path) -> dict[str, list[git.Ref]]:
             raise RepositoryError(
                 "This is no archive of mails: no head has a file 'm', as public-inbox writes it.",
                 where=str(path),
-                next="Give the clone of an archive, e.g. of https://lore.kernel.org/cgroups/0, or a folder of such.",
+                next=advice,
             )
         found[repository.path] = heads
     return found
 
 
 def _holds_mail(repository: pygit2.Repository, ref: git.Ref) -> bool:
-    """Whether the newest commits of a head have mails: the very newest may be a deletion."""
-    newest = zip(range(20), git.list_commits(repository.path, [ref.commit or ""]), strict=False)
-    return any(_content(repository, ids[0].hex()) is not None for _, ids in newest)
+    """Whether the newest commits of a head add mails or remove some."""
+    newest = zip(range(NEWEST), git.list_commits(repository.path, [ref.commit or ""]), strict=False)
+    with _whole(repository.path):
+        return any(_content(repository, ids[0].hex(), name) for _, ids in newest for name in (FILE, REMOVED))
 
 
-def _definition(source: Source) -> str:
+@contextlib.contextmanager
+def _whole(path: str) -> Iterator[None]:
+    """Says which clone it is that lacks objects."""
+    try:
+        yield
+    except (KeyError, pygit2.GitError) as error:
+        raise RepositoryError(
+            f"This archive is damaged, or a clone without file contents: an object is missing ({error}).",
+            where=path,
+            next="Run `git fsck` there; if objects are missing, clone it again, whole.",
+        ) from error
+
+
+def _definition(source: Source, epochs: Iterable[str]) -> str:
+    """A fingerprint of how the source is read, and of where shallow clones were cut: deepened ones are read anew."""
     facts = (READER_VERSION, source.words, source.leave_out, source.repository)
-    return hashlib.sha256(repr(facts).encode()).hexdigest()[:12]
+    cuts = [cut for cut in map(_boundary, epochs) if cut]
+    return hashlib.sha256(repr((*facts, *cuts)).encode()).hexdigest()[:12]
+
+
+def _boundary(path: str) -> list[bytes]:
+    return sorted(git.shallow_boundary(git.reopen_repository(path)))
+
+
+def _is_rewritten(plan: _Plan, epochs: dict[str, list[git.Ref]]) -> bool:
+    """Whether commits that were read are gone from the archive: it was rewritten, an epoch is missing, or another's."""
+    left = set(plan.known)
+    for path, refs in epochs.items():
+        repository = git.reopen_repository(path)
+        held = sorted(commit for commit in left if commit in repository)
+        tips = sorted({ref.commit for ref in refs if ref.commit})
+        if held and next(git.list_commits(path, held, tips), None) is None:
+            left.difference_update(held)
+    return bool(left)
 
 
 def _shards(source: Source, epochs: dict[str, list[git.Ref]], known: Sequence[str]) -> Iterator[_Shard]:
-    """What came since the `known` heads, oldest first. An archive from which mails were removed is read whole."""
+    """What came since the `known` heads, oldest first."""
     for path, refs in epochs.items():
         repository = git.reopen_repository(path)
         held = [commit for commit in known if commit in repository]
@@ -132,41 +193,57 @@ def _shards(source: Source, epochs: dict[str, list[git.Ref]], known: Sequence[st
 
 
 def _carry_out(
-    source: Source, db: sqlite3.Connection, definition: str, anew: bool, refs: dict[str, str], shards: list[_Shard],
-    jobs: int, progress: Progress, summary: Summary,
-) -> None:  # fmt: skip
+    plan: _Plan, db: sqlite3.Connection, shards: list[_Shard], jobs: int, progress: Progress, summary: Summary
+) -> None:
+    source = plan.source
     progress.start(f"{source.id}: reading mails", sum(len(shard.commits) for shard in shards))
     reasons, mended = Counter[str](), 0
-    row, _ = reader.get_cursor(db, source.id)
     with writer.transaction(db):
         ties.set_tied(db, ties.STALE)
         writer.save_source(db, source)
-        if anew:
+        before = store.read_keys(db, source.id) if plan.anew else set()
+        if plan.anew:
             store.forget_mails(db, source.id)
         for shard, batch in zip(shards, _read_all(shards, jobs), strict=True):
             summary.read += len(shard.commits)
             summary.matched += sum(mail.kind in store.POSTED for mail, _ in batch.mails)
-            summary.new += store.save_mails(db, source.id, definition, batch.mails)
+            summary.dropped += sum(store.forget_mail(db, source.id, key) for key in batch.removed)
+            summary.new += store.save_mails(db, source.id, plan.definition, batch.mails)
             mended += batch.mended
             for name, why in batch.broken:
                 reasons[why] += 1
                 progress.detail(f"{source.id}: skipped {name}: {why}")
             progress.advance(len(shard.commits))
-        before = 0 if anew or row is None else int(str(row["commits"]))
-        facts: dict[str, object] = {
-            "location": str(_place_of(list(refs))), "definition": definition, "since": None, "shallow": 0,
-            "commits": before + summary.read, "synced_at": datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
-        }  # fmt: skip
-        writer.save_cursor(db, source.id, ((name, commit, commit) for name, commit in refs.items()), facts)
-        writer.optimise(db)
+        if before:
+            _check_same_list(plan, before, store.read_keys(db, source.id), summary)
+        _save_cursor(plan, db, summary)
     summary.notes += [f"{count:,} broken mails skipped ({why})" for why, count in sorted(reasons.items())]
     summary.notes += [f"{mended:,} mails without a sound date take the archive's"] if mended else []
+    summary.notes += [f"{summary.dropped:,} mails that the archive removed are dropped"] if summary.dropped else []
 
 
-def _place_of(names: Sequence[str]) -> Path:
-    """Where to read from the next time: the repository, or the folder of epochs."""
-    paths = sorted({name.rpartition(":")[0] for name in names})
-    return Path(paths[0]) if len(paths) == 1 else Path(paths[0]).parent
+def _check_same_list(plan: _Plan, before: set[str], now: set[str], summary: Summary) -> None:
+    """Refuse the archive of another list under the same name; count what is no longer in that of the same."""
+    if before.isdisjoint(now):
+        raise RepositoryError(
+            f"This archive shares no mail with the one of '{plan.source.id}' that the database holds.",
+            where=str(plan.place),
+            next="It is another list's: give that of the list, or use a new database with --db for it.",
+        )
+    summary.dropped += len(before - now)
+    summary.new -= len(before & now)
+
+
+def _save_cursor(plan: _Plan, db: sqlite3.Connection, summary: Summary) -> None:
+    before = 0 if plan.anew or plan.row is None else int(str(plan.row["commits"]))
+    shallow = int(any(map(_boundary, {name.rpartition(":")[0] for name in plan.refs})))
+    facts: dict[str, object] = {
+        "location": str(plan.place), "definition": plan.definition, "since": None, "shallow": shallow,
+        "commits": before + summary.read, "synced_at": datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
+    }  # fmt: skip
+    writer.save_cursor(db, plan.source.id, ((name, commit, commit) for name, commit in plan.refs.items()), facts)
+    store.save_newest_mail(db, plan.source.id)
+    writer.optimise(db)
 
 
 def _read_all(shards: Sequence[_Shard], jobs: int) -> Iterator[_Batch]:
@@ -180,30 +257,45 @@ def _read_all(shards: Sequence[_Shard], jobs: int) -> Iterator[_Batch]:
 def _read_shard(shard: _Shard) -> _Batch:
     repository, batch = git.reopen_repository(shard.path), _Batch()
     for name in shard.commits:
-        content = _content(repository, name)
-        if content is None:
-            continue
         try:
-            mail = _read(repository, name, content)
+            with _whole(shard.path):
+                _add(batch, shard, repository, name)
         except MailError as error:
             batch.broken.append((f"{shard.path} {name}", error.reason))
-            continue
-        batch.mended += mail.date_mended
-        if mail.kind in store.POSTED and _is_left_out(mail, shard.source):
-            continue
-        references = tuple(find_references(mail.text, shard.source)) if mail.kind in store.POSTED else ()
-        batch.mails.append((mail, references))
     return batch
 
 
-def _content(repository: pygit2.Repository, name: str) -> pygit2.Blob | None:
-    """The mail of a commit; None of one that removes a mail."""
+def _add(batch: _Batch, shard: _Shard, repository: pygit2.Repository, name: str) -> None:
+    """What a commit adds to the archive, or removes from it. Raises MailError."""
+    content = _content(repository, name, FILE)
+    removed = _content(repository, name, REMOVED) if content is None else None
+    if removed is not None:
+        _remove(batch, repository, name, removed)
+    if content is None:
+        return
+    mail = _read(repository, name, content)
+    batch.mended += mail.date_mended
+    if mail.kind in store.POSTED and _is_left_out(mail, shard.source):
+        return
+    references = tuple(find_references(mail.text, shard.source)) if mail.kind in store.POSTED else ()
+    batch.mails.append((mail, references))
+
+
+def _remove(batch: _Batch, repository: pygit2.Repository, name: str, removed: pygit2.Blob) -> None:
+    """Take a mail out of the batch, and of what was read before. One that cannot be read was not read before either."""
+    with contextlib.suppress(MailError):
+        key = _read(repository, name, removed).key
+        batch.mails = [(mail, references) for mail, references in batch.mails if mail.key != key]
+        batch.removed.append(key)
+
+
+def _content(repository: pygit2.Repository, name: str, file: str) -> pygit2.Blob | None:
+    """A file of a commit; None where there is none. Raises KeyError or GitError where objects are missing."""
     commit = repository[name]
     assert isinstance(commit, pygit2.Commit)
-    try:
-        found = commit.tree[FILE]
-    except KeyError:
+    if file not in commit.tree:
         return None
+    found = commit.tree[file]
     return found if isinstance(found, pygit2.Blob) else None
 
 

@@ -10,7 +10,7 @@ import sqlite3
 import time
 import zlib
 from collections.abc import Iterator
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from pathlib import Path
 
 from kminer.errors import NotesError, UsageError
@@ -23,8 +23,11 @@ from kminer.store import reader, ties, writer
 READER_VERSION = "1"
 """Part of a source's definition: raised when lists are read differently, so that all are read anew."""
 
+TOLD = 10
+"""Lines of a file without a title that are named; of others only their number is told."""
+
 _COMMIT = re.compile(r"[0-9a-f]{12,40}")
-_DAY = re.compile(r"\d{4}-\d\d-\d\d")
+_DAY = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
 _RELEASE = re.compile(r"v?\d+(?:\.\d+)+(?:-rc\d+)?")
 
 Title = tuple[str, str, str, str]
@@ -49,7 +52,8 @@ def sync(source: Source, db: sqlite3.Connection, database: Path, options: Option
     definition = hashlib.sha256(READER_VERSION.encode()).hexdigest()[:12]
     digests = {file.name: hashlib.sha256(file.read_bytes()).hexdigest()[:32] for file in files}
     summary = Summary(source.id, str(place), read=len(files))
-    if row is not None and {name: digest for name, (digest, _) in cursor.items()} == digests and not options.full:
+    known = {name: digest for name, (digest, _) in cursor.items()} if row and row["definition"] == definition else None
+    if known == digests and not options.full:
         summary.notes.append("nothing new")
         summary.seconds = time.monotonic() - started
         return summary
@@ -95,15 +99,20 @@ def read_titles(file: Path, failures: list[str]) -> Iterator[Title]:
     """
     try:
         content = file.read_bytes()
-        lines = (gzip.decompress(content) if file.suffix == ".gz" else content).decode("utf-8", "replace").splitlines()
+        text = (gzip.decompress(content) if file.suffix == ".gz" else content).decode("utf-8-sig", "replace")
     except (OSError, EOFError, zlib.error) as error:
         failures.append(f"This list cannot be read: {error}. (where: {file})")
         return
-    for number, line in enumerate(lines, 1):
-        titles = list(_from_json(line) if line.startswith("{") else _from_fields(line))
+    bad = 0
+    for number, line in enumerate(text.split("\n"), 1):
+        titles = list(_from_json(line) if line.startswith("{") else _from_fields(line.rstrip("\r")))
         if line.strip() and not titles:
-            failures.append(f"This line gives no title. (where: {file}:{number})")
+            bad += 1
+            if bad <= TOLD:
+                failures.append(f"This line gives no title. (where: {file}:{number})")
         yield from titles
+    if bad > TOLD:
+        failures.append(f"{bad - TOLD:,} more lines give no title. (where: {file})")
 
 
 def _from_fields(line: str) -> Iterator[Title]:
@@ -112,10 +121,18 @@ def _from_fields(line: str) -> Iterator[Title]:
     for field in fields:
         for name, pattern in (("day", _DAY), ("commit", _COMMIT), ("release", _RELEASE)):
             if pattern.fullmatch(field):
-                facts[name] = field
+                facts[name] = field if name != "day" or _is_day(field) else ""
                 break
     if title.strip() and fields:
         yield title.strip(), facts["commit"], facts["release"], facts["day"]
+
+
+def _is_day(text: str) -> bool:
+    try:
+        date.fromisoformat(text)
+    except ValueError:
+        return False
+    return True
 
 
 def _from_json(line: str) -> Iterator[Title]:
@@ -123,8 +140,9 @@ def _from_json(line: str) -> Iterator[Title]:
     try:
         record = json.loads(line)
         title, fixes = record["title"], [dyad.split(":") for dyad in record.get("dyad", [])]
-    except (ValueError, TypeError, KeyError, AttributeError):
+    except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
         return
     if isinstance(title, str) and title.strip():
+        title = title.encode("utf-8", "replace").decode()  # JSON can name half a letter
         fixed = next((fix for fix in reversed(fixes) if len(fix) == 4 and _COMMIT.fullmatch(fix[3])), None)
         yield title.strip(), fixed[3] if fixed else "", fixed[2] if fixed else "", ""

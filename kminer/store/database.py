@@ -15,7 +15,7 @@ PROGRAM_ID = 0x6B6D696E
 """SQLite application_id of kminer's files: "kmin"."""
 
 
-NEWEST_MIGRATION = "m006_proposals_and_works"
+NEWEST_MIGRATION = "m007_marks"
 """The last of the schema's migrations: a database without it lacks tables that are asked for."""
 
 

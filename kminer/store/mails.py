@@ -1,6 +1,7 @@
 """Writes the mails of patch archives. Nothing here commits: the caller's transaction does.
 
-A mail that several archives hold is one change, which belongs to the first archive that brought it.
+A mail that several archives hold is one change, in the words of the archive whose id sorts first, which it belongs to:
+so it does not matter which archive was read first.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ import sqlite3
 from collections.abc import Iterable
 
 from kminer.records import Mail, Reference
-from kminer.store.writer import INSERT_CHANGE, storable
+from kminer.store.writer import INSERT_CHANGE, UPDATE_CHANGE, forget_labels, storable
 
 _ID = re.compile(r"^[0-9a-f]{12,40} (?=\S)")
 
@@ -62,25 +63,74 @@ def save_merged_titles(
 
 
 def forget_mails(db: sqlite3.Connection, source: str) -> None:
-    """Remove the mails of a source that is read anew, with their changes."""
+    """Remove the mails of a source that is read anew, with their changes; those that others hold become theirs."""
     db.execute("DELETE FROM merged_titles WHERE source = ?", (source,))
     db.execute("DELETE FROM mails WHERE source = ?", (source,))
+    db.execute(
+        """
+        UPDATE changes SET source = o.source
+        FROM (SELECT change_id, min(source) AS source FROM mails WHERE change_id IS NOT NULL GROUP BY change_id) o
+        WHERE o.change_id = changes.id AND changes.source = ?
+        """,
+        (source,),
+    )
     db.execute("DELETE FROM changes WHERE source = ? AND type IN ('patch', 'cover')", (source,))
+
+
+def forget_mail(db: sqlite3.Connection, source: str, key: str) -> bool:
+    """Remove one mail that an archive no longer holds; returns whether it was held."""
+    held = db.execute("SELECT change_id FROM mails WHERE key = ? AND source = ?", (key, source)).fetchone()
+    if held is None:
+        return False
+    db.execute("DELETE FROM mails WHERE key = ? AND source = ?", (key, source))
+    db.execute("DELETE FROM merged_titles WHERE place = ? AND source = ?", (key, source))
+    other = db.execute("SELECT min(source) FROM mails WHERE change_id = ?", (held[0],)).fetchone()[0]
+    if other is None:
+        db.execute("DELETE FROM changes WHERE id = ?", held)
+    else:
+        db.execute("UPDATE changes SET source = ? WHERE id = ?", (other, held[0]))
+    return True
+
+
+def read_keys(db: sqlite3.Connection, source: str) -> set[str]:
+    """Message-ids of the mails of a source."""
+    return {key for (key,) in db.execute("SELECT key FROM mails WHERE source = ?", (source,))}
+
+
+def save_newest_mail(db: sqlite3.Connection, source: str) -> None:
+    """Set the newest moment that the source's mails have, patches or not."""
+    db.execute(
+        "UPDATE sources SET newest = (SELECT max(date) FROM mails WHERE source = ?1) WHERE id = ?1", (source,)
+    )
 
 
 def _save_change(
     db: sqlite3.Connection, source: str, definition: str, mail: Mail, references: tuple[Reference, ...]
 ) -> int:
-    held = db.execute("SELECT id FROM changes WHERE key = ? AND type IN ('patch', 'cover')", (mail.key,)).fetchone()
-    if held:
+    held = db.execute(
+        "SELECT id, source, title, text FROM changes WHERE key = ? AND type IN ('patch', 'cover')", (mail.key,)
+    ).fetchone()
+    if held and held[1] < source:
         return int(held[0])
     day = mail.moment.local()
     row = (
         source, mail.kind, mail.key, mail.moment.utc(), mail.title, mail.text, "utf-8", mail.author.name,
         mail.author.email, day, mail.sender.name, mail.sender.email, day, "all", 1, definition,
     )  # fmt: skip
-    number = db.execute(INSERT_CHANGE, row).lastrowid
-    assert number is not None
+    if held:
+        number = int(held[0])
+        if (mail.title, mail.text) != held[2:]:
+            forget_labels(db, number)
+        for table in ("change_paths", "refs", "people"):
+            db.execute(f"DELETE FROM {table} WHERE change_id = ?", (number,))  # noqa: S608  constants only
+        db.execute(UPDATE_CHANGE, (*row, number))
+    else:
+        number = int(db.execute(INSERT_CHANGE, row).lastrowid or 0)
+    _save_details(db, number, mail, references)
+    return number
+
+
+def _save_details(db: sqlite3.Connection, number: int, mail: Mail, references: tuple[Reference, ...]) -> None:
     db.executemany(
         "INSERT OR IGNORE INTO change_paths (change_id, path, change, tracked) VALUES (?, ?, 'M', '')",
         [(number, storable(path)) for path in mail.files],
@@ -94,7 +144,6 @@ def _save_change(
         "INSERT OR IGNORE INTO people (change_id, role, name, email) VALUES (?, ?, ?, ?)",
         [(number, role, one.name, one.email) for role, one in people],
     )
-    return number
 
 
 def _row(source: str, mail: Mail, number: int | None) -> tuple[object, ...]:

@@ -138,6 +138,11 @@ def _begin_with(db: sqlite3.Connection, prefix: str) -> list[Row]:
     )
 
 
+def get_change(db: sqlite3.Connection, change_id: object) -> Known:
+    """The change with this number within the database, which must be there."""
+    return _known(db, change_id)
+
+
 def _known(db: sqlite3.Connection, change_id: object) -> Known:
     return Known(
         change=read_rows(

@@ -486,7 +486,7 @@ def m006_proposals_and_works(db: Database) -> None:
             authors TEXT NOT NULL,           -- parted by "; "
             venue TEXT NOT NULL,             -- where it appeared
             year INTEGER NOT NULL,           -- when; 0: not known
-            published TEXT NOT NULL,         -- last day of that year, from which lags are counted; or empty
+            published TEXT NOT NULL,         -- last day of that year, else the day from which it is followed; or empty
             doi TEXT NOT NULL,               -- verified, or empty
             url TEXT NOT NULL,               -- address, or empty
             layer TEXT NOT NULL,             -- layer of the survey: container instance, container management, ...
@@ -822,3 +822,21 @@ def m006_proposals_and_works(db: Database) -> None:
 def _run(db: Database, *statements: str) -> None:
     for statement in statements:
         db.execute(statement)
+
+
+@migrations()
+def m007_marks(db: Database) -> None:
+    """What the user marked while reading: a mirror of their own file, which alone counts."""
+    _run(
+        db,
+        """
+        CREATE TABLE marks (                 -- the user's marks that stand, from their file data/marks/own.jsonl
+            source TEXT NOT NULL,            -- the source; the database need not hold it
+            key TEXT NOT NULL,               -- the change's own id; the database need not hold it
+            mark TEXT NOT NULL,              -- read: left as read, or marked; interesting, not relevant, idea, note
+            note TEXT NOT NULL,              -- what the user wrote, or empty
+            marked_at TEXT NOT NULL,         -- when last, UTC
+            PRIMARY KEY (source, key, mark, note)
+        ) STRICT, WITHOUT ROWID
+        """,
+    )

@@ -64,7 +64,7 @@ def _marks(count: int) -> str:
 
 
 def _paper_row(paper: Paper) -> tuple[object, ...]:
-    published = f"{paper.year}-12-31" if paper.year else ""
+    published = f"{paper.year}-12-31" if paper.year else paper.followed_from
     return (
         paper.id, paper.kind, paper.title, "; ".join(paper.authors), paper.venue, paper.year, published, paper.doi,
         paper.url, paper.layer, paper.in_note, paper.checked, paper.confidence, paper.source,
