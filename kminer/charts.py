@@ -100,13 +100,14 @@ def heat_map(
         body += _cells(row, columns, values, steps, left, y, wide, high, numbers)
         body.append(_text(left + wide * len(columns) + right - _EDGE, y + 15, f"{sums[row]:,}", "end"))
     bottom = top + len(rows) * high
-    body += _ramp_legend(steps, left, bottom + 16, unit)
+    legend, end = _ramp_legend(steps, left, bottom + 16, unit)
+    body += legend
     most = max(values, key=lambda key: (values[key], key))
     about = (
         f"{len(rows)} rows ({row_axis}) by {len(columns)} columns ({column_axis}), in {unit}; "
         f"the most is {values[most]:,}, {most[0]} in {most[1]}."
     )
-    return _svg(title, about, max(left + wide * len(columns) + right, _NARROWEST), bottom + 46, body)
+    return _svg(title, about, max(left + wide * len(columns) + right, end + _EDGE, _NARROWEST), bottom + 46, body)
 
 
 def _cells(
@@ -146,15 +147,16 @@ def _level(value: int, steps: Sequence[int]) -> int:
     return 1 + round((index - 1) * (LEVELS - 1) / (len(steps) - 1))
 
 
-def _ramp_legend(steps: Sequence[int], x: float, y: float, unit: str) -> Iterable[str]:
-    yield _text(x, y + 12, unit, "quiet")
+def _ramp_legend(steps: Sequence[int], x: float, y: float, unit: str) -> tuple[list[str], float]:
+    """Marks of the shades' legend, and where it ends."""
+    marks = [_text(x, y + 12, unit, "quiet")]
     x += _wide(unit) + 12
     for index, step in enumerate(steps):
         upper = steps[index + 1] - 1 if index + 1 < len(steps) else None
         label = f"{step:,}+" if upper is None else f"{step:,}" if upper == step else f"{step:,}–{upper:,}"
-        yield _rect(x, y, 18, 16, f"h{_level(step, steps)}")
-        yield _text(x + 23, y + 12, label, "small")
+        marks += [_rect(x, y, 18, 16, f"h{_level(step, steps)}"), _text(x + 23, y + 12, label, "small")]
         x += 23 + _wide(label, 11) + 14
+    return marks, x - 14
 
 
 def stacked_bars(

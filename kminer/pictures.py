@@ -60,9 +60,21 @@ _BOUNDS = {
 }
 """The strongest bound of a shared resource."""
 
+_FOLLOWED = {
+    "answered": charts.Part("answered", "answered", 2),
+    "being worked on": charts.Part("being worked on", "being worked on", 1),
+    "silent": charts.Part("silent", "silent", 3),
+    "cannot tell": charts.Part("cannot tell", "cannot tell", 7),
+}
+"""What has happened since a claim was made."""
+
 _PARTS = {
     "family": _FAMILIES, "kind": GROUPS, "group": GROUPS, "told": _TOLD, "verdict": _VERDICTS, "bound": _BOUNDS,
+    "followed": _FOLLOWED,
 }  # fmt: skip
+_COLUMN = {"followed": "verdict"}
+"""Columns of parts that go by another name."""
+
 _MOST_EVENTS = 48
 
 Row = dict[str, object]
@@ -108,7 +120,7 @@ class Pictures:
         self, slug: str, result: Rows, row: str, part: str, value: str = "", *, title: str, unit: str, axis: str = ""
     ) -> str:
         """Lying bars, one a value of `row`; `part` as in `stack`."""
-        values = _sums(result, part, row, value)
+        values = _sums(result, _COLUMN.get(part, part), row, value)
         rows = in_order({key[1] for key in values})
         if not rows:
             return Markdown("")
@@ -139,6 +151,16 @@ class Pictures:
                 for family in families
             )
         )
+
+    def events(self, slug: str, result: Rows, lane: str, day: str, text: str, *, title: str) -> str:
+        """Rows as dots by their `day`, in a lane for each value of the column `lane`, in the order of their first days."""
+        lanes: dict[str, list[charts.Event]] = {}
+        for row in sorted(result, key=lambda row: (str(row[day]), str(row[text]))):
+            lanes.setdefault(str(row[lane]), []).append(charts.Event(str(row[day]), str(row[text])))
+        if sum(map(len, lanes.values())) < 2:
+            return Markdown("")
+        colours = {name: index % charts.COLOURS for index, name in enumerate(lanes)}
+        return self._picture(slug, title, charts.timeline(self._titled(title), lanes, colours, axis=_words(lane)))
 
     def _timeline(self, slug: str, lanes: Mapping[str, Sequence[charts.Event]], title: str) -> Markdown:
         colours = {lane: _FAMILIES[family].colour for lane in lanes if (family := _family(lane)) in _FAMILIES}

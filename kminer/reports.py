@@ -199,6 +199,7 @@ class _Report:
             "chart_stack": self.pictures.stack,
             "chart_bars": self.pictures.bars,
             "chart_timeline": self.pictures.timeline,
+            "chart_events": self.pictures.events,
         }
 
     def query(self, name: str, **settings: str | int) -> Result:

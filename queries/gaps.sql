@@ -20,7 +20,8 @@
 --
 -- score = 100 x weight of the type / 3 x sure x (open x its weight + wanted x its weight + quiet x its weight) / the sum of
 -- these weights. `open`, `wanted`, `quiet` and `sure` lie between 0 and 1, and `terms` says what they were made of:
--- claim: years since the work / 10; works with such a claim / 5; 1 less a tenth per change with its terms lately.
+-- claim: years since the work / 10; works with such a claim / 5; 1 less a tenth per change with its terms lately, 0 where
+-- nothing was read of the time since.
 -- proposal: years since it was first posted / 10; (postings + who posted it or its like + reviews) / 12; years since the
 -- newest version / 3. resource: years since the oldest work on it / 10; works / 3 (half for one from memory); as for
 -- claims. breaking: bugs / (bugs + features); bugs mended / 200; fixes of fixes and reverts / 20. cost: years since the
@@ -61,9 +62,12 @@ claim_rows AS (
            (SELECT count(DISTINCT o.paper) FROM claims o JOIN claim_mechanisms a ON a.claim = o.id
             JOIN claim_mechanisms b ON b.mechanism = a.mechanism AND b.claim = q.id
             WHERE o.dimension = q.dimension AND o.kind IN ('gap', 'cost')) / 5.0 AS wanted,
-           1 - count(DISTINCT CASE WHEN c.day >= h.lately THEN c.id END) / 10.0 AS quiet, s.value AS sure,
-           q.kind || ' of ' || p.year || '; answered by the catalogue''s judgement: ' || q.answer || '; changes with its terms '
-               || 'since: ' || count(DISTINCT CASE WHEN c.day > p.published THEN c.id END) AS evidence,
+           CASE WHEN h.today > p.published THEN 1 - count(DISTINCT CASE WHEN c.day >= h.lately THEN c.id END) / 10.0
+                ELSE 0 END AS quiet, s.value AS sure,
+           q.kind || CASE p.year WHEN 0 THEN ', followed from ' || p.published ELSE ' of ' || p.year END || '; answered by the catalogue''s judgement: ' || q.answer || '; '
+               || CASE WHEN h.today > p.published
+                       THEN 'changes with its terms since: ' || count(DISTINCT CASE WHEN c.day > p.published THEN c.id END)
+                       ELSE 'nothing was read of the time since' END AS evidence,
            max(CASE WHEN c.day > p.published THEN c.day || ' ' || c.short END) AS newest,
            'query claims-followed --set claim=' || q.id AS ask
     FROM here h

@@ -42,7 +42,7 @@ summed AS (
            sum(coalesce(not_relevant, 0)), sum(coalesce(notes, 0))
     FROM counted GROUP BY mechanism
 )
-SELECT mechanism, source, release, date, changes, done AS read, changes - done AS left_over,
+SELECT mechanism, source, release, date, changes, done AS read, changes - done AS unread,
        round(100.0 * done / changes, 1) AS percent, interesting, not_relevant, notes
 FROM summed
 WHERE :begun = 0 OR done > 0

@@ -131,3 +131,12 @@ def test_nothing_read_and_nothing_labelled_is_told(tmp_path: Path) -> None:
     bare = Store(tmp_path / "b.db")
     bare.fill(RELEASES, [(replace(change("a", 20)), None, "v1.0")])
     assert [row["title"].split(":")[0] for row in bare.ask("gaps")] == ["No change of linux is labelled"]
+
+
+def test_what_was_not_read_is_no_silence(store: Store) -> None:
+    """A work that appeared after the newest day that was read counts as neither open nor quiet."""
+    fill(store)
+    write(store, "UPDATE papers SET published = ? WHERE 1", ("2020-12-31",))
+    claim = only(store.ask("gaps"), "claim")
+    assert (claim["open"], claim["quiet"]) == (0, 0)
+    assert claim["evidence"].endswith("nothing was read of the time since")
