@@ -153,7 +153,7 @@ class Pictures:
         )
 
     def events(self, slug: str, result: Rows, lane: str, day: str, text: str, *, title: str) -> str:
-        """Rows as dots by their `day`, in a lane for each value of the column `lane`, in the order of their first days."""
+        """Rows as dots by their `day`, in a lane for each value of the column `lane`; the earliest lane first."""
         lanes: dict[str, list[charts.Event]] = {}
         for row in sorted(result, key=lambda row: (str(row[day]), str(row[text]))):
             lanes.setdefault(str(row[lane]), []).append(charts.Event(str(row[day]), str(row[text])))

@@ -15,7 +15,10 @@ from test_reports import shown, written
 from kminer import queries
 from kminer.store.database import open_for_reading, open_for_writing
 
-REPORTS = ("gaps", "papers", "resources")
+MECHANISM = {"mechanism": "cg.memory"}
+REPORTS: list[tuple[str, dict[str, str]]] = [
+    ("gaps", {}), ("papers", {}), ("resources", {}), ("lag", {}), ("mechanism", MECHANISM),
+]  # fmt: skip
 
 
 @pytest.fixture
@@ -29,35 +32,36 @@ def ask(file: Path, name: str, **settings: str) -> list[dict[str, Any]]:
     return list(queries.run(open_for_reading(file), queries.find(name), settings).dicts())
 
 
-@pytest.mark.parametrize("name", REPORTS)
-def test_same_database_gives_the_same_bytes(store: Store, name: str) -> None:
-    assert written(store.path, name) == written(store.path, name, out="again")
+@pytest.mark.parametrize(("name", "settings"), REPORTS)
+def test_same_database_gives_the_same_bytes(store: Store, name: str, settings: dict[str, str]) -> None:
+    assert written(store.path, name, settings) == written(store.path, name, settings, out="again")
 
 
-@pytest.mark.parametrize("name", REPORTS)
-def test_pictures_are_the_ones_linked(store: Store, name: str) -> None:
-    text, pictures = written(store.path, name)
+@pytest.mark.parametrize(("name", "settings"), REPORTS)
+def test_pictures_are_the_ones_linked(store: Store, name: str, settings: dict[str, str]) -> None:
+    text, pictures = written(store.path, name, settings)
     assert {address for address in shown(text).addresses if address.endswith(".svg")} == set(pictures)
 
 
-@pytest.mark.parametrize("name", REPORTS)
-def test_every_named_query_works(store: Store, name: str) -> None:
+@pytest.mark.parametrize(("name", "settings"), REPORTS)
+def test_every_named_query_works(store: Store, name: str, settings: dict[str, str]) -> None:
     """Each `kminer query` that a report names can be run as it stands."""
-    named = set(re.findall(r"`kminer query ([^`]+)`", written(store.path, name)[0]))
+    named = set(re.findall(r"`kminer query ([^`]+)`", written(store.path, name, settings)[0]))
     assert named
     for line in named:
         asked, *pairs = line.split(" --set ")
         ask(store.path, asked, **dict(pair.split("=", 1) for pair in pairs))
 
 
-@pytest.mark.parametrize(("name", "says"), [
-    ("gaps", "Nothing of linux is in this database"), ("papers", "This database holds no works"),
-    ("resources", "This database holds no resources"),
+@pytest.mark.parametrize(("name", "settings", "says"), [
+    ("gaps", {}, "Nothing of linux is in this database"), ("papers", {}, "This database holds no works"),
+    ("resources", {}, "This database holds no resources"), ("lag", {}, "This database holds no history"),
+    ("mechanism", MECHANISM, "This database holds nothing on cg.memory"),
 ])  # fmt: skip
-def test_an_empty_store_says_how_to_fill_it(tmp_path: Path, name: str, says: str) -> None:
+def test_an_empty_store_says_how_to_fill_it(tmp_path: Path, name: str, settings: dict[str, str], says: str) -> None:
     with open_for_writing(tmp_path / "e.db"):
         pass
-    text, pictures = written(tmp_path / "e.db", name)
+    text, pictures = written(tmp_path / "e.db", name, settings)
     assert says in text and "kminer sync" in text and not pictures
 
 
@@ -77,6 +81,20 @@ def test_papers_counts_as_its_query_does(store: Store) -> None:
     counts = {verdict: sum(row["verdict"] == verdict for row in rows) for verdict in ("answered", "being worked on")}
     assert f"{counts['answered']} claims are answered, {counts['being worked on']} being worked on" in text
     assert all(row["rule"].split(";")[0] in text.replace("\\", "") for row in rows)
+
+
+def test_mechanism_tells_commits_proposals_and_open_ends(store: Store) -> None:
+    text, _ = written(store.path, "mechanism", MECHANISM)
+    assert "12 commits: 0 features and 12 bugs mended" in text
+    assert "2 series of patches were posted: 0 merged" in text
+    assert "| memcg: wanted badly | 3 |" in text
+    rows = ask(store.path, "gaps", mechanism="cg.memory", limit="-1")
+    assert [f"| {row['rank']} | {row['score']} | {row['type']} |" in text for row in rows] == [True] * len(rows)
+
+
+def test_lag_tells_what_is_not_named(store: Store) -> None:
+    text, _ = written(store.path, "lag")
+    assert "0 features of the kernel are named by docker" in text and "`cg.knob`" in text
 
 
 def test_resources_counts_as_its_query_does(store: Store) -> None:
