@@ -16,7 +16,7 @@ from rich.progress import Progress as Bars
 from rich.table import Table
 from rich.text import Text
 
-from kminer.foreign import inert
+from kminer.foreign import inert, short_id
 from kminer.progress import Progress
 from kminer.records import HISTORIES
 
@@ -208,7 +208,8 @@ def show_search(terminal: Terminal, rows: Sequence[Row]) -> None:
     """Hits of a search, best first, with the words that matched set off."""
     for row in rows:
         head = Text.assemble(
-            (str(row["key"])[:12], "cyan"), f"  {row['date'] or '':10}  ", (f"{row['release'] or '-':14}", "green"),
+            (inert(short_id(row["key"]), keep=""), "cyan"), f"  {row['date'] or '':10}  ",
+            (f"{row['release'] or '-':14}", "green"),
             f" {row['source']}  ", (inert(str(row["title"]) or "(no title)", keep=""), "bold"),
         )  # fmt: skip
         terminal.out.print(head, soft_wrap=True)
@@ -242,7 +243,7 @@ def show_change(terminal: Terminal, known: Known) -> None:
     if known.referrers:
         parts += [Text("\nReferred to by", "bold")]
         parts += [
-            Text(f"  {row['type']:<12} {str(row['key'])[:12]}  {row['date']}  {inert(str(row['title']), keep='')}")
+            Text(inert(f"  {row['type']:<12} {short_id(row['key'])}  {row['date']}  {row['title']}", keep=""))
             for row in known.referrers
         ]
     terminal.out.print(Group(*parts), soft_wrap=True)
@@ -269,7 +270,7 @@ def _told(known: Known) -> list[Text]:
 
 def _tie_line(row: Row) -> Text:
     score = f" {row['score']:.2f}" if row["tied_by"] == "title" else ""
-    line = f"  {row['tied_by']}{score}".ljust(16) + f"{str(row['key'])[:12]}  {row['source']}  {row['release'] or '-'}"
+    line = f"  {row['tied_by']}{score}".ljust(16) + f"{short_id(row['key'])}  {row['source']}  {row['release'] or '-'}"
     return Text(inert(f"{line}  {row['title']}", keep=""))
 
 

@@ -10,6 +10,12 @@ _MARKDOWN = re.compile(r"([\\`*{}\[\]#|<>~$^@]|(?<![^\W_])_|_(?![^\W_])|^[-+=])"
 _DIRECTION = set("\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069\ufeff\u2028\u2029")
 
 
+def short_id(key: object) -> str:
+    """A change's id as it is shown: twelve digits of a commit's, the whole of a message-id."""
+    text = str(key)
+    return text if "@" in text else text[:12]
+
+
 def inert(text: str, keep: str = "\n\t") -> str:
     """`text` with control and text-direction characters made visible; those in `keep` stay.
 

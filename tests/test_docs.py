@@ -15,7 +15,7 @@ from kminer import catalogue
 from kminer.cli import main
 
 TOP = Path(__file__).resolve().parent.parent
-PAGES = [TOP / "README.md", *sorted((TOP / "docs").glob("*.md"))]
+PAGES = [TOP / "README.md", TOP / "README.zh-CN.md", *sorted((TOP / "docs").glob("*.md"))]
 
 
 def generator() -> ModuleType:
@@ -68,6 +68,20 @@ def test_commands_that_pages_show_exist(page: Path) -> None:
         for line in re.findall(r"^\s*kminer (.*)$", block, re.MULTILINE):
             words = shlex.split(line.split(" #")[0].split(" > ")[0].split(" >> ")[0])
             check_command(words)
+
+
+def commands_of(page: str) -> list[str]:
+    """The commands in a page's code blocks, without their comments."""
+    blocks = re.findall(r"```sh\n(.*?)```", (TOP / page).read_text(encoding="utf-8"), re.DOTALL)
+    return [line.split(" #")[0].strip() for block in blocks for line in block.splitlines() if line.strip()]
+
+
+def test_the_chinese_readme_shows_the_same_commands() -> None:
+    """Both readmes lead through the same commands in the same order, and to the same pages."""
+    assert commands_of("README.zh-CN.md") == commands_of("README.md") != []
+    pages = [set(re.findall(r"\((docs/\w[\w-]*\.md)\)", (TOP / name).read_text(encoding="utf-8")))
+             for name in ("README.md", "README.zh-CN.md")]  # fmt: skip
+    assert pages[0] == pages[1]
 
 
 def check_command(words: list[str]) -> None:

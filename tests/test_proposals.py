@@ -399,3 +399,13 @@ def test_the_queries_on_proposals(database: Path, inbox: Inbox, kminer) -> None:
         "widget: wanted badly", "widget: tried once",
     }  # fmt: skip
     assert [(row["series"], row["never_merged"]) for row in rows("proposals-by-mechanism")] == [(2, 2)]
+
+
+def test_an_id_is_found_by_its_whole_in_brackets_and_search_gives_it_whole(
+    database: Path, inbox: Inbox, kminer
+) -> None:  # type: ignore[no-untyped-def]
+    inbox.send("Part@x", "[PATCH] widget: one", files=("a",))
+    inbox.send("Part@xy", "[PATCH] widget: two", files=("a",))
+    series_of(database, inbox)
+    assert "widget: one" in kminer("--db", database, "show", "<Part@x>").stdout
+    assert "Part@xy" in kminer("--db", database, "search", "two").stdout

@@ -70,10 +70,12 @@ class Wanted:
         self._authors: dict[str, list[Letter]] = defaultdict(list)
         for patch in patches:
             self._keys[patch.key] = patch
-            self._titles[plain(patch.title)].append(patch)
+            if plain(patch.title):
+                self._titles[plain(patch.title)].append(patch)
             if ending(patch.title):
                 self._endings[ending(patch.title)].append(patch)
-            self._authors[patch.email].append(patch)
+            if patch.email:
+                self._authors[patch.email].append(patch)
 
     def knows_title(self, title: str) -> bool:
         """Whether a patch has this title, or ends like it."""
@@ -145,7 +147,8 @@ def _in_time(patch: Letter, merged: Merged) -> bool:
 
 
 def _is_author(patch: Letter, merged: Merged) -> bool:
-    return patch.email == merged.email.lower() or bool(patch.name and patch.name.lower() == merged.author.lower())
+    same_address = bool(patch.email) and patch.email == merged.email.lower()
+    return same_address or bool(patch.name and patch.name.lower() == merged.author.lower())
 
 
 def _share(one: set[str] | frozenset[str], other: set[str] | frozenset[str]) -> float:

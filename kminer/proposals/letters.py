@@ -47,8 +47,10 @@ class Letter:
         yield from dict.fromkeys(key for key in (self.in_reply_to, *reversed(self.thread)) if key)
 
     def is_by(self, other: Letter) -> bool:
-        """Whether the same person sent both."""
-        return self.email == other.email or bool(self.name and self.name.lower() == other.name.lower())
+        """Whether the same person sent both; of a mail without a sender nobody knows."""
+        return bool(self.email and self.email == other.email) or bool(
+            self.name and self.name.lower() == other.name.lower()
+        )
 
 
 @dataclass(slots=True)

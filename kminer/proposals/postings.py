@@ -77,6 +77,7 @@ class _Finder:
         near = [
             posting for posting in self._alike.get(_shape(patch), ())
             if abs(days_between(posting.root.date, patch.date)) <= 1 and _has_room(posting, patch)
+            and patch.is_by(posting.root)
         ]  # fmt: skip
         return min(near, key=lambda posting: (_apart(posting.root, patch), posting.root.key), default=None)
 

@@ -59,7 +59,7 @@ class _Finder:
         self._tokens: dict[str, Series] = {}
         self._titles: dict[str, list[Series]] = defaultdict(list)
         self._patches: dict[str, list[Series]] = defaultdict(list)
-        self._files: dict[tuple[str, str], list[Series]] = defaultdict(list)
+        self._files: dict[tuple[str, frozenset[str]], list[Series]] = defaultdict(list)
 
     def add(self, posting: Posting) -> None:
         """Put a posting to its series, or begin one."""
@@ -79,8 +79,7 @@ class _Finder:
         _append(self._titles[plain(posting.root.title)], series)
         for title in posting.titles():
             _append(self._patches[title], series)
-        for name in _all_files(posting):
-            _append(self._files[posting.root.email, name], series)
+        _append(self._files[posting.root.email, _all_files(posting)], series)
 
     def _candidates(self, posting: Posting) -> Iterator[tuple[Series, str]]:
         """Series it may be a version of, each with why; surest first."""
@@ -128,12 +127,10 @@ class _Finder:
         root, files = posting.root, _all_files(posting)
         if root.version == 1 or not files:
             return
-        near = [series for name in sorted(files) for series in self._files.get((root.email, name), ())]
-        for series in reversed(near):
+        for series in reversed(self._files.get((root.email, files), [])):
             other = series.newest
-            soon = days_between(other.date, posting.date) <= SOON
             alike = _follows(root, other.root) and _telling(root.title) & _telling(other.root.title)
-            if soon and alike and _all_files(other) == files:
+            if alike and days_between(other.date, posting.date) <= SOON and _all_files(other) == files:
                 yield series
 
 

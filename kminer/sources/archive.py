@@ -42,6 +42,9 @@ FILE = "m"
 REMOVED = "d"
 """The file of a commit that holds the mail which it removes from the archive (source: public-inbox-v2-format)."""
 
+SHARED = 0.5
+"""Share of the mails, of the smaller one, that two states of an archive have in common at least: lists cross-post."""
+
 NEWEST = 20
 """Commits of a head that are looked at to tell whether it is an archive."""
 
@@ -58,7 +61,8 @@ class _Shard:
 @dataclass(slots=True)
 class _Plan:
     """What to read: the archive at `place` up to the commits of `refs`; all of it when `anew`, else what came since
-    the commits `known`. `row` is the source's before."""
+    the commits `known`. `row` is the source's before; with `keeps` what is held stays, as a shallow clone has not
+    all of it."""
 
     source: Source
     place: Path
@@ -67,6 +71,7 @@ class _Plan:
     known: list[str]
     row: reader.Row | None
     anew: bool = True
+    keeps: bool = False
 
 
 @dataclass(slots=True)
@@ -98,6 +103,7 @@ def sync(source: Source, db: sqlite3.Connection, database: Path, options: Option
     plan = _Plan(source, place, _definition(source, epochs), refs, known, row)
     plan.anew = row is None or options.full or row["definition"] != plan.definition or _is_rewritten(plan, epochs)
     if any(map(_boundary, epochs)):
+        plan.keeps = not options.full
         summary.notes.append("the clone is shallow: what lies before its cut is not seen")
     if not plan.anew and {name: commit for name, (_, commit) in cursor.items()} == refs:
         summary.notes.append("nothing new")
@@ -201,37 +207,43 @@ def _carry_out(
     with writer.transaction(db):
         ties.set_tied(db, ties.STALE)
         writer.save_source(db, source)
-        before = store.read_keys(db, source.id) if plan.anew else set()
-        if plan.anew:
+        before, seen = store.read_keys(db, source.id) if plan.anew else set(), set[str]()
+        if plan.anew and not plan.keeps:
             store.forget_mails(db, source.id)
         for shard, batch in zip(shards, _read_all(shards, jobs), strict=True):
             summary.read += len(shard.commits)
             summary.matched += sum(mail.kind in store.POSTED for mail, _ in batch.mails)
             summary.dropped += sum(store.forget_mail(db, source.id, key) for key in batch.removed)
             summary.new += store.save_mails(db, source.id, plan.definition, batch.mails)
+            seen.update(mail.key for mail, _ in batch.mails if before)
             mended += batch.mended
             for name, why in batch.broken:
                 reasons[why] += 1
                 progress.detail(f"{source.id}: skipped {name}: {why}")
             progress.advance(len(shard.commits))
         if before:
-            _check_same_list(plan, before, store.read_keys(db, source.id), summary)
+            _check_same_list(plan, before, seen)
+            _count(before, store.read_keys(db, source.id), summary)
         _save_cursor(plan, db, summary)
     summary.notes += [f"{count:,} broken mails skipped ({why})" for why, count in sorted(reasons.items())]
     summary.notes += [f"{mended:,} mails without a sound date take the archive's"] if mended else []
     summary.notes += [f"{summary.dropped:,} mails that the archive removed are dropped"] if summary.dropped else []
 
 
-def _check_same_list(plan: _Plan, before: set[str], now: set[str], summary: Summary) -> None:
-    """Refuse the archive of another list under the same name; count what is no longer in that of the same."""
-    if before.isdisjoint(now):
+def _check_same_list(plan: _Plan, before: set[str], seen: set[str]) -> None:
+    """Refuse the archive of another list under the same name."""
+    if len(before & seen) < SHARED * max(1, min(len(before), len(seen))):
         raise RepositoryError(
-            f"This archive shares no mail with the one of '{plan.source.id}' that the database holds.",
+            f"This archive shares too few mails with the one of '{plan.source.id}' that the database holds: "
+            f"{len(before & seen):,} of {min(len(before), len(seen)):,}.",
             where=str(plan.place),
             next="It is another list's: give that of the list, or use a new database with --db for it.",
         )
-    summary.dropped += len(before - now)
-    summary.new -= len(before & now)
+
+
+def _count(before: set[str], now: set[str], summary: Summary) -> None:
+    """What is new and what is gone of an archive that was read anew."""
+    summary.dropped, summary.new = len(before - now), len(now - before)
 
 
 def _save_cursor(plan: _Plan, db: sqlite3.Connection, summary: Summary) -> None:

@@ -114,17 +114,18 @@ class Known:
 
 def find_change(db: sqlite3.Connection, prefix: str) -> Known:
     """The change whose key begins with `prefix`. Raises UsageError when none or several do."""
-    prefix = prefix.strip()
+    prefix = prefix.strip(" <>\t\n")
     if len(prefix) < 4:
         raise UsageError(f"'{prefix}' is too short for an id.", next="Give at least 4 characters.")
     rows = _begin_with(db, prefix) or _begin_with(db, prefix.lower())
+    rows = [row for row in rows if row["key"] == prefix] or rows
     if not rows:
         raise UsageError(
             f"No change has an id that begins with '{prefix}'.",
             next="Only candidates are kept: try `kminer search`, or check the id with `git show` in a clone.",
         )
     if len({row["key"] for row in rows}) > 1:
-        choices = "\n".join(f"         {str(row['key'])[:16]}  {row['source']}  {row['title']}" for row in rows)
+        choices = "\n".join(f"         {row['key']}  {row['source']}  {row['title']}" for row in rows)
         raise UsageError(f"Several changes begin with '{prefix}':\n{choices}", next="Give more of the id.")
     return _known(db, rows[0]["id"])
 
