@@ -357,8 +357,9 @@ def releases(context: click.Context, source: str | None, rc: bool, as_json: bool
 @click.option("--set", "settings", metavar="KEY=VALUE", multiple=True, help="Give a parameter its value.")
 @click.option("--out", type=click.Path(path_type=Path, file_okay=False), default=Path("reports/out"),
               show_default=True, help="Folder to write to.")  # fmt: skip
+@click.option("--html", "as_html", is_flag=True, help="Write it as one self-contained HTML page too.")
 @click.pass_context
-def report(context: click.Context, name: str | None, settings: tuple[str, ...], out: Path) -> None:
+def report(context: click.Context, name: str | None, settings: tuple[str, ...], out: Path, as_html: bool) -> None:
     """List the reports, or write the one called NAME as Markdown with SVG pictures."""
     from kminer import catalogue, reports
 
@@ -367,8 +368,10 @@ def report(context: click.Context, name: str | None, settings: tuple[str, ...], 
         rows = [(known, reports.describe(file)) for known, file in catalogue.load_reports().items()]
         terminal.table(("report", "why"), rows)
         return
-    written = reports.write(open_store(context), catalogue.find_report(name), _settings(settings), out)
+    written = reports.write(open_store(context), catalogue.find_report(name), _settings(settings), out, as_html)
     terminal.say(str(written))
+    if as_html:
+        terminal.say(str(written.with_suffix(".html")))
 
 
 @main.command()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import select
 import signal
 import sys
@@ -19,6 +20,7 @@ _ESCAPES = {
 }  # fmt: skip
 """Arrow and page keys, as the keys they stand for."""
 
+_ENDS = re.compile(rb"[\r\n]")
 _USUAL_SIZE = (80, 24)
 _ESCAPE_TIME = 0.1
 
@@ -63,26 +65,33 @@ class Keyboard:
                 return key
         return CLOSED
 
-    def line(self) -> str:
+    def line(self, question: str) -> str:
         """A line as the terminal lets it be edited; nothing when none was typed. Raises ClosedError at its end."""
         self._restore()
         try:
+            self.write(question)
             typed = b""
-            while not typed.endswith(b"\n"):
-                ready, _, _ = select.select([self._entry, self._wake], [], [])
-                if self._wake in ready:
-                    self._signals()
-                if self.closed:
-                    raise ClosedError
-                if self._entry in ready:
-                    chunk = self._take(4096)
-                    typed += chunk
-                    if not chunk:
-                        break
-            return " ".join(typed.decode("utf-8", "replace").split())
+            while not _ENDS.search(typed):
+                chunk = self._wait_for_some()
+                typed += chunk
+                if not chunk:
+                    break
+            return " ".join(_ENDS.split(typed)[0].decode("utf-8", "replace").split())
         finally:
             # What was pasted after the first line must not be taken for keys.
             self.single_keys(termios.TCSAFLUSH)
+
+    def _wait_for_some(self) -> bytes:
+        """What was typed, at least a byte; nothing where the reader ended the line with Ctrl-D."""
+        while not self.closed:
+            ready, _, _ = select.select([self._entry, self._wake], [], [])
+            if self._wake in ready:
+                self._signals(single=False)
+            elif chunk := self._take(4096):
+                return chunk
+            elif not self.closed:
+                return b""
+        raise ClosedError
 
     def single_keys(self, when: int = termios.TCSADRAIN) -> None:
         """Let keys come one by one, not shown."""
@@ -107,7 +116,7 @@ class Keyboard:
         while select.select([self._entry], [], [], _ESCAPE_TIME)[0] and len(typed) < 32:
             more = self._take(1)
             typed += more
-            if not more or (len(typed) > 2 and 0x40 <= typed[-1] <= 0x7E):
+            if not more or typed[1:2] not in (b"[", b"O") or (len(typed) > 2 and 0x40 <= typed[-1] <= 0x7E):
                 break
         return _ESCAPES.get(typed, "")
 
@@ -118,12 +127,13 @@ class Keyboard:
             self.closed = True
             return b""
 
-    def _signals(self) -> set[int]:
+    def _signals(self, single: bool = True) -> set[int]:
+        """The signals that came; after a stop the terminal is set anew for single keys, or for lines."""
         came = set(os.read(self._wake, 256))
-        if came & {signal.SIGHUP}:
+        if signal.SIGHUP in came:
             self.closed = True
         if signal.SIGCONT in came:
-            self.single_keys()
+            self.single_keys() if single else self._restore()
         return came
 
 

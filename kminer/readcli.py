@@ -34,7 +34,8 @@ _TYPES = ("commit", "merge", "pull", "note", "patch", "cover")
 @click.option("--source", help="Only this source.", shell_complete=completes("source"))
 @click.option("--project", help="Only this project: linux, docker, ...")
 @click.option("--type", "types", type=click.Choice(_TYPES), multiple=True,
-              help="What to read; may be repeated.  [default: commits, pulls; all where a source has none]")  # fmt: skip
+              help="What to read; may be repeated.  [default: commits and pulls; all of a source that has "
+                   "neither]")  # fmt: skip
 @click.option("--all", "every", is_flag=True, help="What was read before as well; it begins at the first unread.")
 @click.option("--print", "printed", is_flag=True, help="Print the list as Markdown, and mark nothing as read.")
 @click.option("--limit", type=click.IntRange(min=1), help=f"Changes at most.  [default: all; of --print {PRINTED}]")
@@ -149,7 +150,7 @@ def _print(
     left = count - len(chosen)
     notes = [f"{progress.told()}. {len(chosen):,} changes follow" + (
         f", {left:,} more do not: `--limit` gives more." if left else ".")]  # fmt: skip
-    items = ((entry, get_change(db, entry.id), standing.get(entry.identity)) for entry in chosen)
+    items = ((entry, get_change(db, entry.id, entry.key), standing.get(entry.identity)) for entry in chosen)
     for piece in document(items, _head(wanted), notes):
         terminal.document(piece)
 

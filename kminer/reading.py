@@ -99,9 +99,10 @@ def _bound(db: sqlite3.Connection, name: str | None, option: str) -> Callable[[R
     positions = _positions(db, name, option)
 
     def holds(row: Row) -> bool | None:
-        if row["history"] not in positions:
-            return None
-        return row["entered"] is not None and int(str(row["entered"])) <= positions[str(row["history"])]
+        for place, at in ((row["source"], row["entered"]), (row["history"], row["noted"])):
+            if place in positions and (place == row["source"] or at is not None):
+                return at is not None and int(str(at)) <= positions[str(place)]
+        return None
 
     return holds
 

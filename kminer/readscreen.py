@@ -20,8 +20,8 @@ _MOST = 12
 _LONGEST = 80
 """Characters shown of a piece of evidence."""
 
-Line = tuple[int, str]
-"""The number of a line before it was folded, and a piece of it that fits."""
+Line = tuple[tuple[int, int], str]
+"""The number of a line before it was folded, and that of a piece of it; the piece, which fits."""
 
 
 def content(entry: Entry, known: Known, here: Standing | None) -> Iterator[str]:
@@ -52,9 +52,17 @@ def _facts(entry: Entry, known: Known, here: Standing | None) -> Iterator[tuple[
         yield "labels", labels
     if known.change["brought_by"]:
         yield "pull", str(known.change["brought_by"])
-    yield "link", entry.link
+    if target := address(entry, known):
+        yield "link", target
     for mark in here.marks if here else ():
         yield "marked", f"{mark.mark}: {mark.note}" if mark.note else mark.mark
+
+
+def address(entry: Entry, known: Known) -> str:
+    """Where a change can be read on the web; of a note, its page or the mail that it is; nothing where not known."""
+    mails = [f"https://lore.kernel.org/r/{row['value']}" for row in known.references if row["type"] == "message-id"]
+    pages = [str(row["place"]) for row in known.places if str(row["place"]).startswith(("http://", "https://"))]
+    return next(iter([*filter(None, [entry.link]), *pages, *(mails if entry.type == "note" else [])]), "")
 
 
 def why(known: Known) -> str:
@@ -86,10 +94,12 @@ def _score(row: Row) -> str:
 def _message(known: Known) -> Iterator[str]:
     """The message without the title that begins it."""
     text = str(known.change["text"]).strip("\n")
-    title = str(known.change["title"])
-    first, _, rest = text.partition("\n")
-    if " ".join(first.split()) == " ".join(title.split()):
-        text = rest.strip("\n")
+    title = str(known.change["title"]).split()
+    first = re.split(r"\n\s*\n", text, maxsplit=1)[0]
+    for head in (first, first.partition("\n")[0]):
+        if head.split() == title:
+            text = text[len(head) :].strip("\n")
+            break
     for line in text.split("\n") if text else ["(nothing but its title)"]:
         yield inert(line.rstrip("\r").expandtabs(8), keep="")
 
@@ -121,7 +131,11 @@ def _tied(known: Known, way: str) -> list[str]:
 
 def folded(lines: Iterable[str], columns: int) -> list[Line]:
     """Lines folded to `columns` as a terminal counts them."""
-    return [(number, piece) for number, line in enumerate(lines) for piece in _fold(line, max(columns, 2))]
+    return [
+        ((number, part), piece)
+        for number, line in enumerate(lines)
+        for part, piece in enumerate(_fold(line, max(columns, 2)))
+    ]
 
 
 def _fold(line: str, columns: int) -> list[str]:
@@ -168,7 +182,7 @@ def document(items: Iterable[tuple[Entry, Known, Standing | None]], head: str, n
 
 def _part(entry: Entry, known: Known, here: Standing | None) -> str:
     facts = [
-        f"{entry.type} {link(code(entry.short), entry.link)} · {markdown(entry.source)} · {entry.day}",
+        f"{entry.type} {link(code(entry.short), address(entry, known))} · {markdown(entry.source)} · {entry.day}",
         *(f"{name}: {markdown(value)}" for name, value in _facts(entry, known, here)
           if name in ("why", "labels", "pull", "marked")),
     ]  # fmt: skip

@@ -14,7 +14,7 @@ from kminer import handlabels, keyboard, labelbook, marks
 from kminer.keyboard import CLOSED, RESIZED, Keyboard
 from kminer.marks import Identity, Mark, Standing
 from kminer.reading import Entry, Progress
-from kminer.readscreen import Line, content, fit, folded
+from kminer.readscreen import Line, address, content, fit, folded
 from kminer.records import Annotation, is_reserved
 from kminer.store.reader import Known, get_change
 
@@ -24,7 +24,7 @@ STRATUM = "kminer read"
 KEYS = (
     ("n", "the next change; this one counts as read"),
     ("space", "more of the message, then the next change; so do Enter and the keys down, right and page down"),
-    ("b", "back to the change before; so do the keys up, left and page up"),
+    ("b", "back: to the beginning of a long message, then to the change before; so do up, left and page up"),
     ("s", "skip: the next change, this one stays unread"),
     ("i", "mark as interesting"),
     ("x", "not relevant: kept as a label by hand as well (it asks for the kind), then the next change"),
@@ -35,7 +35,10 @@ KEYS = (
     ("?", "this help"),
     ("q", "quit; so do Ctrl-D and Ctrl-C. Every mark is kept already"),
 )
-_SHORT_HELP = "n next  b back  i interesting  x not relevant  d idea  o open  ? all keys  q quit"
+BEGIN = (0, 0)
+"""The first line of what is shown."""
+
+_SHORT_HELP = "n next  b back  i interesting  x irrelevant  d idea  o open  ? help  q quit"
 
 
 class Talk:
@@ -46,7 +49,8 @@ class Talk:
         standing: dict[Identity, Standing],
     ) -> None:  # fmt: skip
         self.db, self.terminal, self.entries, self.progress, self.standing = db, terminal, entries, progress, standing
-        self.place, self.top, self.kept = 0, 0, 0
+        self.place, self.kept = 0, 0
+        self.top = self._next_top = BEGIN
         self.said = ""
         self._known: tuple[int, Known] | None = None
         self._more = False
@@ -77,7 +81,9 @@ class Talk:
                 raise keyboard.ClosedError
             if key == "q":
                 return
-            if key != RESIZED:
+            if key == RESIZED:
+                self.top = (self.top[0], 0)  # what was in this piece of the line may now be in another
+            else:
                 self.said = ""
                 self._doing[key]()
 
@@ -86,7 +92,7 @@ class Talk:
     def known(self) -> Known:
         """All that the store knows of the change that is shown."""
         if self._known is None or self._known[0] != self.entry.id:
-            self._known = (self.entry.id, get_change(self.db, self.entry.id))
+            self._known = (self.entry.id, get_change(self.db, self.entry.id, self.entry.key))
         return self._known[1]
 
     def _draw(self) -> None:
@@ -96,7 +102,7 @@ class Talk:
         begin = next((at for at, line in enumerate(lines) if line[0] >= self.top), 0)
         shown = lines[begin : begin + room]
         self._more = begin + room < len(lines)
-        self._next_top = lines[begin + room] if self._more else (0, "")
+        self._next_top = lines[begin + room][0] if self._more else BEGIN
         self.terminal.write(self._screen(shown, len(lines) - begin - len(shown), columns, room))
 
     def _screen(self, shown: Sequence[Line], left: int, columns: int, room: int) -> str:
@@ -114,7 +120,7 @@ class Talk:
 
     def _on(self) -> None:
         if self._more:
-            self.top = max(self._next_top[0], self.top + 1)
+            self.top = self._next_top
         else:
             self._next()
 
@@ -127,11 +133,11 @@ class Talk:
         if self.place + 1 == len(self.entries):
             self.said = "This was the last change of the list. q quits, b goes back."
         else:
-            self.place, self.top = self.place + 1, 0
+            self.place, self.top = self.place + 1, BEGIN
 
     def _back(self) -> None:
-        if self.top:
-            self.top = 0
+        if self.top > BEGIN:
+            self.top = BEGIN
         elif self.place:
             self.place -= 1
         else:
@@ -173,8 +179,7 @@ class Talk:
         self._write(marks.NOTE, "Note")
 
     def _write(self, mark: str, question: str) -> None:
-        self.terminal.write(f"{question} (one line; empty: none): ")
-        typed = self.terminal.line()
+        typed = self.terminal.line(f"{question} (one line; empty: none): ")
         if typed:
             self._keep(mark, typed)
         else:
@@ -202,14 +207,14 @@ class Talk:
         self.said = "" if mark == marks.READ else f"Kept: {mark}."
 
     def _open(self) -> None:
-        address = self.entry.link
-        sound = re.fullmatch(r"https?://[\w.-]+/[!-~]*", address)
+        target = address(self.entry, self.known())
+        sound = re.fullmatch(r"https?://[\w.-]+/[!-~]*", target)
         if sound and (os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY") or sys.platform == "darwin"):
-            click.launch(address)
-            self.said = f"Opened {fit(address, 2000)}"
+            click.launch(target)
+            self.said = f"Opened {target}"
         else:
-            self._wait(["There is no desktop to open it on; the address is" if sound else "This is no address to open:",
-                        "", ascii(address)[1:-1]])  # fmt: skip
+            about = "There is no desktop to open it on; the address is" if sound else "No web address is known of it."
+            self._wait([about, "", ascii(target)[1:-1]])
 
     def _help(self) -> None:
         lines = [f"{key:<6} {about}" for key, about in KEYS]

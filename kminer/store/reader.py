@@ -139,8 +139,12 @@ def _begin_with(db: sqlite3.Connection, prefix: str) -> list[Row]:
     )
 
 
-def get_change(db: sqlite3.Connection, change_id: object) -> Known:
-    """The change with this number within the database, which must be there."""
+def get_change(db: sqlite3.Connection, change_id: object, key: str) -> Known:
+    """The change with this number within the database. Raises StoreError when it is no longer the one with `key`."""
+    if not read_rows(db, "SELECT 1 FROM changes WHERE id = ? AND key = ?", change_id, key):
+        raise StoreError(
+            "The database was changed meanwhile: this change is no longer in it.", where=key, next="Run it again."
+        )
     return _known(db, change_id)
 
 

@@ -11,11 +11,12 @@ from kminer.store.writer import transaction
 
 
 def list_changes(db: sqlite3.Connection, source: str | None, mechanism: str, kind: str | None) -> list[Row]:
-    """Changes that count (see the view counted_changes), in release order: source, position, day, key.
+    """Changes that count (see the view counted_changes), in release order: source, position, date, key.
 
     The histories of Linux come first; what is in no release yet comes last in its source. `mechanism` is a pattern
     (ns.%). `release` is the first final one, else the first candidate; a note's is that of which it speaks.
-    `entered` is the position of the first candidate or final release that holds the change.
+    `entered` is the position of the first candidate or final release of its own source that holds the change,
+    `noted` that of the release of the `history` of which a note speaks.
     """
     return read_rows(
         db,
@@ -34,9 +35,10 @@ def list_changes(db: sqlite3.Connection, source: str | None, mechanism: str, kin
         )
         SELECT * FROM (
             SELECT q.id, q.source, q.project, q.type, q.key, q.short, q.title, coalesce(q.day, n.date) AS day,
+                   coalesce(c.date, n.date) AS moment,
                    coalesce(n.release, c.first_final, c.first_rc) AS release, coalesce(n.history, q.source) AS history,
                    coalesce(n.position, f.position, e.position) AS position,
-                   coalesce(n.position, min(coalesce(f.position, e.position), coalesce(e.position, f.position)))
+                   n.position AS noted, min(coalesce(f.position, e.position), coalesce(e.position, f.position))
                        AS entered,
                    m.mechanisms, replace(s.commit_url, '{id}', q.key) AS link
             FROM counted_changes q
@@ -50,7 +52,7 @@ def list_changes(db: sqlite3.Connection, source: str | None, mechanism: str, kin
                   AND (?3 IS NULL OR EXISTS (SELECT 1 FROM labels k
                                              WHERE k.change_id = q.id AND k.axis = 'kind' AND k.label = ?3))
         )
-        ORDER BY project <> 'linux', history, position IS NULL, position, day, key, source
+        ORDER BY project <> 'linux', history, position IS NULL, position, moment, key, source
         """,
         source,
         mechanism,
