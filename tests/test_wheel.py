@@ -73,7 +73,7 @@ def _shipped() -> Iterator[str]:
 
 
 SETTINGS = {"upgrade": ["--set", "from=v5.4", "--set", "to=v5.8"], "release": ["--set", "release=v5.8"],
-            "host": ["--set", "host=here"]}  # fmt: skip
+            "host": ["--set", "host=here"], "mechanism": ["--set", "mechanism=cg.memory"]}  # fmt: skip
 """What reports must be given."""
 
 
