@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import subprocess
 from collections.abc import Callable
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,12 +13,13 @@ import pytest
 from gitrepo import git
 from syncing import ask, dump
 
-from kminer import catalogue, places
+from kminer import catalogue, places, queries, reports
 from kminer.errors import CatalogueError
 from kminer.progress import Progress
 from kminer.sources import demo
 from kminer.sources.git import Options, Summary
-from kminer.store.database import open_for_writing
+from kminer.store.database import open_for_reading, open_for_writing
+from kminer.tying import tie_store
 
 Kminer = Callable[..., "subprocess.CompletedProcess[str]"]
 NAMES = ("linux-demo", "docker-demo")
@@ -193,3 +195,22 @@ def test_a_demo_without_its_words_is_still_the_demo(database: Path) -> None:
     with open_for_writing(database) as db:
         summary = demo.sync(source, db, database, Options(), Progress())
     assert summary.matched == len(demo.demo_milestones("docker")[0])
+
+
+def test_the_readmes_show_what_the_demo_makes(demo_database: Path, tmp_path: Path) -> None:
+    """Their table and two pictures are those of the demo's store: made anew when the catalogue changes."""
+    top = Path(__file__).parent.parent
+    with open_for_writing(demo_database) as db:
+        tie_store(db, Progress())
+    with closing(open_for_reading(demo_database)) as db:
+        for report, picture in (("resources", "bounds"), ("gaps", "landings")):
+            reports.write(db, catalogue.find_report(report), {}, tmp_path)
+            kept = top / "docs" / "pictures" / f"demo-{report}-{picture}.svg"
+            made = tmp_path / f"{report}-{picture}.svg"
+            assert made.read_text() == kept.read_text(), f"make demo, then copy demo/reports/{made.name}"
+        rows = list(queries.run(db, queries.find("unbounded-resources"), {}).dicts())[:6]
+    for readme in ("README.md", "README.zh-CN.md"):
+        text = (top / readme).read_text(encoding="utf-8")
+        for row in rows:
+            cells = (row["title"], row["limited"], row["at_exhaustion"], row["papers"] or "none")
+            assert f"| {' | '.join(map(str, cells))} |" in text

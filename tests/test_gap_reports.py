@@ -128,3 +128,21 @@ def test_hostile_text_is_inert(store: Store, name: str) -> None:
     assert "<script>alert(1)</script> [x](javascript:y) **b**" in seen.text
     assert "\x1b" not in text and "\u202e" not in text
     assert not any("<script" in svg for svg in pictures.values())
+
+
+def test_a_host_is_told_which_gaps_it_does_not_answer(store: Store) -> None:
+    """Claims whose features were found otherwise than available; one that has them all only with all=1."""
+    bearing = "INSERT INTO claim_features VALUES (?, ?, 'answers')"
+    write(store, bearing, ("old-2005.1", "cg.knob"), ("old-2005.1", "cg.b"))
+    write(store, "INSERT INTO hosts VALUES (?, '2026-01-01T00:00:00Z', '6.1.0', '{}')", ("here",))
+    found = "INSERT INTO findings VALUES ('here', ?, ?, '', '', '', '', '', '')"
+    write(store, found, ("cg.knob", "available"), ("cg.b", "bound-elsewhere"))
+    rows = ask(store.path, "report-host-gaps", host="here")
+    assert [(row["id"], row["there"], row["asked"], row["available"], row["lacking"]) for row in rows] == [
+        ("old-2005.1", 1, 2, "cg.knob", "cg.b (bound-elsewhere)")
+    ]
+    every = ask(store.path, "report-host-gaps", host="here", all="1")
+    assert {row["id"] for row in every} == {"old-2005.1", "old-2005.2"}
+    assert "| Leaks. (`old-2005.1`) | 2005 | no | cg.knob | cg.b (bound-elsewhere) |" in written(
+        store.path, "host", {"host": "here"}
+    )[0]
