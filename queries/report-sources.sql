@@ -12,6 +12,8 @@ SELECT s.id AS source, s.project, s.title, s.kind, s.demo, s.commits AS commits_
        (SELECT count(*) FROM releases r WHERE r.source = s.id AND r.kind = 'final') AS releases,
        (SELECT count(*) FROM releases r WHERE r.source = s.id AND r.kind = 'rc') AS candidates,
        (SELECT r.tag FROM releases r WHERE r.source = s.id ORDER BY r.position DESC LIMIT 1) AS newest_release,
+       (SELECT substr(coalesce(h.commit_id, h.object_id), 1, 12) FROM source_refs h WHERE h.source = s.id
+        ORDER BY h.name NOT LIKE '%/main' AND h.name NOT LIKE '%/master', h.name LIMIT 1) AS head,
        s.since, s.shallow, s.commit_url
 FROM sources s
 -- Release notes are no history: their commits and releases are those of the history beside them.
