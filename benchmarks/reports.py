@@ -49,7 +49,8 @@ def show(runs: dict[str, list[Run]], sizes: dict[str, int]) -> None:
     for name, of_one in runs.items():
         ratio = times[name] / times["(one query)"]
         memory = max(run.memory for run in of_one)
-        print(f"{name:12} {times[name]:6.2f} s  {ratio:5.1f}  {memory:5.0f} MB  page {sizes.get(name, 0) / 1000:6.0f} kB")
+        size = sizes.get(name, 0) / 1000
+        print(f"{name:12} {times[name]:6.2f} s  {ratio:5.1f}  {memory:5.0f} MB  page {size:6.0f} kB")
     print(f"all reports  {sum(times[name] for name in sizes):6.2f} s")
 
 

@@ -70,12 +70,12 @@ def write(
     is wrong, QueryError for a query that fails, ReportError when `out` cannot be written. Nothing is written then.
     """
     head = _head(template)
-    report = _Report(db, Pictures(head.name, "Demo data" if holds_demo(db) else ""))
+    report = _Report(Asker(db), Pictures(head.name, "Demo data" if holds_demo(db) else ""))
     values = queries.bind(head, settings, "report", r"\d{1,9}")
     with _template_errors(template):
         text = _environment(report, template).get_template(template.name).render(values)
     target, drawn = out / f"{head.name}.md", report.pictures.drawn
-    files = {**drawn, target.name: _tidy(text)}
+    files = {**drawn, target.name: _tidy(text + _also_asked(report.asker, text))}
     if as_html:
         from kminer.htmlpage import page
 
@@ -91,6 +91,21 @@ def write(
             next="Name a folder you may write to with --out, and check free disk space.",
         ) from error
     return target
+
+
+def _also_asked(asker: Asker, text: str) -> str:
+    """The questions that the text rests on and does not name, so that each number can be had again."""
+    asked = {command(result.name, **dict(result.settings)) for result in asker.known.values()}
+    named = {_as_set(code) for code in re.findall(r"`kminer query ([^`]+)`", text)}
+    rest = sorted(one for one in asked if _as_set(one.strip("`").removeprefix("kminer query ")) not in named)
+    told = "\n".join(f"- {one}" for one in rest)
+    return f"\n\n## Also asked\n\nBeside the questions named above, this report rests on:\n\n{told}\n" if rest else ""
+
+
+def _as_set(line: str) -> tuple[str, ...]:
+    """A query's name and settings, whatever the order of the latter."""
+    name, *settings = line.split(" --set ")
+    return (name, *sorted(settings))
 
 
 def _head(template: Path) -> SavedQuery:
@@ -144,13 +159,13 @@ def _replace(file: Path, content: str) -> None:
 class _Report:
     """What one report asks and draws: the functions its template may call."""
 
-    db: sqlite3.Connection
+    asker: Asker
     pictures: Pictures
     sources: Mapping[str, Source] = field(default_factory=catalogue.load_sources)
 
     def functions(self) -> dict[str, object]:
         """Functions of a template, and one table, by name."""
-        asker, demo = Asker(self.db), self.demo()
+        asker, demo = self.asker, self.demo()
         return {
             **Releases(asker.query, self.sources, demo).functions(),
             **Hosts(asker.query, demo).functions(),
