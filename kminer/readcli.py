@@ -148,7 +148,7 @@ def _print(
     from kminer.store.reader import get_change
 
     left = count - len(chosen)
-    notes = [f"{progress.told()}. {len(chosen):,} changes follow" + (
+    notes = [f"{progress.told()}. {len(chosen):,} follow" + (
         f", {left:,} more do not: `--limit` gives more." if left else ".")]  # fmt: skip
     items = ((entry, get_change(db, entry.id, entry.key), standing.get(entry.identity)) for entry in chosen)
     for piece in document(items, _head(wanted), notes):
