@@ -146,3 +146,26 @@ def test_a_host_is_told_which_gaps_it_does_not_answer(store: Store) -> None:
     assert "| Leaks. (`old-2005.1`) | 2005 | no | cg.knob | cg.b (bound-elsewhere) |" in written(
         store.path, "host", {"host": "here"}
     )[0]
+
+
+@pytest.mark.parametrize(("name", "settings"), [("gaps", {}), ("papers", {}), ("mechanism", MECHANISM)])
+def test_a_store_without_labels_says_how_to_label(store: Store, name: str, settings: dict[str, str]) -> None:
+    """What is missing stands at the top, and the rest is shown."""
+    for table in ("labels", "classifications"):
+        write(store, f"DELETE FROM {table} WHERE change_id > ?", (0,))
+    text, _ = written(store.path, name, settings)
+    assert "Not labelled" in text and "`kminer classify`" in text
+    assert "old-2005.1" in text or name == "mechanism"
+
+
+@pytest.mark.parametrize(("name", "settings"), [("gaps", {}), ("papers", {}), ("mechanism", MECHANISM)])
+def test_a_store_labelled_in_part_says_how_much_is_not(store: Store, name: str, settings: dict[str, str]) -> None:
+    one = "SELECT min(change_id) FROM classifications"
+    write(store, f"DELETE FROM classifications WHERE change_id = ({one}) AND ?", (1,))
+    assert "Not all labelled" in written(store.path, name, settings)[0]
+
+
+@pytest.mark.parametrize(("name", "settings"), [("gaps", {}), ("papers", {}), ("mechanism", MECHANISM)])
+def test_a_missing_history_is_named(store: Store, name: str, settings: dict[str, str]) -> None:
+    write(store, "UPDATE sources SET kind = ? WHERE id = 'linux'", ("mailing-list",))
+    assert "Missing: the history of linux" in written(store.path, name, settings)[0]
