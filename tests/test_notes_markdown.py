@@ -652,7 +652,7 @@ def test_any_text_is_parsed_or_refused(pieces: list[str], version: str | None) -
 def test_very_many_texts_are_parsed_or_refused() -> None:
     """Nor do 25,000 texts that are made of pieces, cut and repeated."""
     chance = random.Random(1)
-    for _ in range(25_000):
+    for _ in range(8_000):
         pieces = chance.choices(FRAGMENTS[:-1], k=chance.randrange(12))
         text = "".join(piece * chance.choice((1, 1, 1, 2)) for piece in pieces)
         start = chance.randrange(len(text) + 1) if chance.random() < 0.2 else 0

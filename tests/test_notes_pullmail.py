@@ -319,10 +319,10 @@ def test_whatever_the_text(text: str) -> None:
 
 
 @pytest.mark.slow
-def test_twenty_thousand_texts() -> None:
+def test_many_texts() -> None:
     """Nor do many mutated ones."""
     random_source = random.Random(2026)
-    for _ in range(20_000):
+    for _ in range(6_000):
         text = "Subject: [GIT PULL] for v6.12\n" + "".join(random_source.choices(PIECES, k=random_source.randrange(20)))
         check(mutated(text, random_source))
 
