@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     from kminer.console import Terminal
     from kminer.records import Classification, Item, Source
     from kminer.sources.git import Options, Summary
-    from kminer.store.catalogued import Catalogued
 
 EPILOG = """\b
 Exit codes: 0 done, 1 it failed (the message says what, where and what next),
@@ -259,13 +258,14 @@ def show(context: click.Context, prefix: str, as_json: bool) -> None:
     from dataclasses import asdict
 
     from kminer.console import show_change
+    from kminer.paperscreen import show_catalogued
     from kminer.proposalscreen import show_proposed
     from kminer.store import catalogued, proposals, reader
 
     terminal, db = terminal_of(context), open_store(context)
     entry = catalogued.find_catalogued(db, prefix.strip())
     if entry is not None:
-        _show_entry(terminal, entry, as_json)
+        terminal.json(asdict(entry)) if as_json else show_catalogued(terminal, entry)
         return
     known = reader.find_change(db, prefix)
     proposed = proposals.describe(db, known.change["id"])
@@ -274,17 +274,6 @@ def show(context: click.Context, prefix: str, as_json: bool) -> None:
     else:
         show_change(terminal, known)
         show_proposed(terminal, proposed)
-
-
-def _show_entry(terminal: Terminal, entry: Catalogued, as_json: bool) -> None:
-    from dataclasses import asdict
-
-    from kminer.paperscreen import show_catalogued
-
-    if as_json:
-        terminal.json(asdict(entry))
-    else:
-        show_catalogued(terminal, entry)
 
 
 @main.command()

@@ -69,11 +69,9 @@ _FOLLOWED = {
 """What has happened since a claim was made."""
 
 _PARTS = {
-    "family": _FAMILIES, "kind": GROUPS, "group": GROUPS, "told": _TOLD, "verdict": _VERDICTS, "bound": _BOUNDS,
-    "followed": _FOLLOWED,
+    "family": _FAMILIES, "kind": GROUPS, "group": GROUPS, "told": _TOLD, "verdict": _VERDICTS | _FOLLOWED,
+    "bound": _BOUNDS,
 }  # fmt: skip
-_COLUMN = {"followed": "verdict"}
-"""Columns of parts that go by another name."""
 
 _MOST_EVENTS = 48
 
@@ -120,7 +118,7 @@ class Pictures:
         self, slug: str, result: Rows, row: str, part: str, value: str = "", *, title: str, unit: str, axis: str = ""
     ) -> str:
         """Lying bars, one a value of `row`; `part` as in `stack`."""
-        values = _sums(result, _COLUMN.get(part, part), row, value)
+        values = _sums(result, part, row, value)
         rows = in_order({key[1] for key in values})
         if not rows:
             return Markdown("")

@@ -52,7 +52,7 @@ def read(
     `kminer report notebook` writes them up.
     """
     from kminer import keyboard
-    from kminer.reading import Wanted
+    from kminer.reading import Wanted, unread
 
     terminal = terminal_of(context)
     wanted = Wanted(mechanism, kind, source, project, since, until, types)
@@ -63,7 +63,7 @@ def read(
         _mirror(context, terminal)
     db = open_store(context)
     entries, progress = _listed(db, wanted, standing)
-    chosen = entries if every else [entry for entry in entries if entry.identity not in standing]
+    chosen = entries if every else unread(entries, standing)
     if printed:
         _print(db, terminal, wanted, chosen[: limit or PRINTED], len(chosen), progress, standing)
     elif not chosen:

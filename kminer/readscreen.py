@@ -7,7 +7,7 @@ import textwrap
 import unicodedata
 from collections.abc import Iterable, Iterator, Sequence
 
-from kminer.foreign import inert, markdown
+from kminer.foreign import inert, markdown, short_id
 from kminer.marks import Standing
 from kminer.markup import code, link, show
 from kminer.reading import Entry
@@ -107,7 +107,7 @@ def _message(known: Known) -> Iterator[str]:
 def _related(known: Known) -> Iterator[tuple[str, list[str]]]:
     groups = {
         "Refers to": [_reference(row) for row in known.references],
-        "Referred to by": [f"{row['type']}  {str(row['key'])[:12]}  {row['title']}" for row in known.referrers],
+        "Referred to by": [f"{row['type']}  {short_id(row['key'])}  {row['title']}" for row in known.referrers],
         "Told in release notes": _tied(known, "told in"),
         "Speaks of": _tied(known, "speaks of"),
         "Told in": [f"{row['source']}  {row['place']}:{row['line']}  {row['said']}" for row in known.places],
@@ -122,7 +122,7 @@ def _reference(row: Row) -> str:
 
 
 def _tied(known: Known, way: str) -> list[str]:
-    return [f"{str(row['key'])[:12]}  {row['source']}  {row['release'] or '-'}  {row['title']}"
+    return [f"{short_id(row['key'])}  {row['source']}  {row['release'] or '-'}  {row['title']}"
             for row in known.ties if row["way"] == way]  # fmt: skip
 
 

@@ -95,7 +95,7 @@ class Wanted:
                 seen.add(patch.key)
                 by_author = merged.by == "title" and _is_author(patch, merged)
                 yield self._landing(patch, "author and title" if by_author else merged.by, merged)
-        for patch in self._endings.get(ending(merged.title), ()) if ending(merged.title) else ():
+        for patch in self._endings.get(ending(merged.title), ()):
             akin = subsystems(patch.title) & subsystems(merged.title)
             if patch.key not in seen and akin and _in_time(patch, merged):
                 seen.add(patch.key)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import date, timedelta
 from pathlib import Path
 
@@ -77,13 +77,14 @@ def _find_landings(
     wanted = Wanted(patches)
     oldest = date.fromisoformat(min(patch.date for patch in patches)[:10]) - timedelta(days=EARLY)
     landings, searched = list[Landing](), list[Row]()
+    files = store.read_files(db, ("commit",))
     for history in store.read_histories(db):
         if history["project"] != project:
             continue
         commits = _search_clone(history, wanted, oldest.isoformat(), progress)
         if commits is not None and not history["since"] and not history["shallow"]:
             searched.append(history)
-        held = list(_held(db, str(history["id"]), oldest.isoformat()))
+        held = list(_held(db, files, str(history["id"]), oldest.isoformat()))
         for merged in held if commits is None else commits:
             landings += wanted.find(merged)
         for merged in held:
@@ -115,8 +116,9 @@ def _search_clone(history: Row, wanted: Wanted, since: str, progress: Progress) 
         return None
 
 
-def _held(db: sqlite3.Connection, source: str, since: str) -> Iterator[Merged]:
-    files = store.read_files(db, ("commit",))
+def _held(
+    db: sqlite3.Connection, files: Mapping[int, frozenset[str]], source: str, since: str
+) -> Iterator[Merged]:
     for row in store.read_commits(db, source, since):
         links = tuple(str(row["links"] or "").split())
         yield Merged(source, str(row["key"]), str(row["title"]), str(row["day"]), "title", str(row["author"]),

@@ -19,7 +19,7 @@ from kminer.errors import MailError, RepositoryError, UsageError
 from kminer.history import repository as git
 from kminer.history.clone import update_clone
 from kminer.history.references import find_references
-from kminer.mails.message import parse_mail
+from kminer.mails.message import SIZE_LIMIT, parse_mail
 from kminer.progress import Progress
 from kminer.records import Mail, Moment, Reference, Source
 from kminer.sources.git import Options, Summary
@@ -32,9 +32,6 @@ READER_VERSION = "1"
 
 SHARD_SIZE = 512
 """Mails that a process reads at a time: some 0.3 s of work."""
-
-SIZE_LIMIT = 4 * 1024 * 1024
-"""Bytes of a mail that are read: longer ones are counted as broken."""
 
 FILE = "m"
 """The file of a commit that holds its mail (source: public-inbox-v2-format)."""
@@ -70,6 +67,7 @@ class _Plan:
     refs: dict[str, str]
     known: list[str]
     row: reader.Row | None
+    shallow: bool
     anew: bool = True
     keeps: bool = False
 
@@ -100,9 +98,10 @@ def sync(source: Source, db: sqlite3.Connection, database: Path, options: Option
     refs = {f"{path}:{ref.name}": ref.commit for path, refs in epochs.items() for ref in refs if ref.commit}
     summary = Summary(source.id, ", ".join(epochs))
     known = [commit for _, commit in cursor.values() if commit]
-    plan = _Plan(source, place, _definition(source, epochs), refs, known, row)
+    cuts = [cut for cut in map(_boundary, epochs) if cut]
+    plan = _Plan(source, place, _definition(source, cuts), refs, known, row, shallow=bool(cuts))
     plan.anew = row is None or options.full or row["definition"] != plan.definition or _is_rewritten(plan, epochs)
-    if any(map(_boundary, epochs)):
+    if plan.shallow:
         plan.keeps = not options.full
         summary.notes.append("the clone is shallow: what lies before its cut is not seen")
     if not plan.anew and {name: commit for name, (_, commit) in cursor.items()} == refs:
@@ -148,7 +147,7 @@ def _holds_mail(repository: pygit2.Repository, ref: git.Ref) -> bool:
     """Whether the newest commits of a head add mails or remove some."""
     newest = zip(range(NEWEST), git.list_commits(repository.path, [ref.commit or ""]), strict=False)
     with _whole(repository.path):
-        return any(_content(repository, ids[0].hex(), name) for _, ids in newest for name in (FILE, REMOVED))
+        return any(_content(_commit(repository, ids[0].hex()), name) for _, ids in newest for name in (FILE, REMOVED))
 
 
 @contextlib.contextmanager
@@ -164,10 +163,9 @@ def _whole(path: str) -> Iterator[None]:
         ) from error
 
 
-def _definition(source: Source, epochs: Iterable[str]) -> str:
+def _definition(source: Source, cuts: Iterable[list[bytes]]) -> str:
     """A fingerprint of how the source is read, and of where shallow clones were cut: deepened ones are read anew."""
     facts = (READER_VERSION, source.words, source.leave_out, source.repository)
-    cuts = [cut for cut in map(_boundary, epochs) if cut]
     return hashlib.sha256(repr((*facts, *cuts)).encode()).hexdigest()[:12]
 
 
@@ -248,9 +246,8 @@ def _count(before: set[str], now: set[str], summary: Summary) -> None:
 
 def _save_cursor(plan: _Plan, db: sqlite3.Connection, summary: Summary) -> None:
     before = 0 if plan.anew or plan.row is None else int(str(plan.row["commits"]))
-    shallow = int(any(map(_boundary, {name.rpartition(":")[0] for name in plan.refs})))
     facts: dict[str, object] = {
-        "location": str(plan.place), "definition": plan.definition, "since": None, "shallow": shallow,
+        "location": str(plan.place), "definition": plan.definition, "since": None, "shallow": int(plan.shallow),
         "commits": before + summary.read, "synced_at": datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
     }  # fmt: skip
     writer.save_cursor(db, plan.source.id, ((name, commit, commit) for name, commit in plan.refs.items()), facts)
@@ -271,21 +268,21 @@ def _read_shard(shard: _Shard) -> _Batch:
     for name in shard.commits:
         try:
             with _whole(shard.path):
-                _add(batch, shard, repository, name)
+                _add(batch, shard, _commit(repository, name))
         except MailError as error:
             batch.broken.append((f"{shard.path} {name}", error.reason))
     return batch
 
 
-def _add(batch: _Batch, shard: _Shard, repository: pygit2.Repository, name: str) -> None:
+def _add(batch: _Batch, shard: _Shard, commit: pygit2.Commit) -> None:
     """What a commit adds to the archive, or removes from it. Raises MailError."""
-    content = _content(repository, name, FILE)
-    removed = _content(repository, name, REMOVED) if content is None else None
+    content = _content(commit, FILE)
+    removed = _content(commit, REMOVED) if content is None else None
     if removed is not None:
-        _remove(batch, repository, name, removed)
+        _remove(batch, commit, removed)
     if content is None:
         return
-    mail = _read(repository, name, content)
+    mail = _read(commit, content)
     batch.mended += mail.date_mended
     if mail.kind in store.POSTED and _is_left_out(mail, shard.source):
         return
@@ -293,29 +290,31 @@ def _add(batch: _Batch, shard: _Shard, repository: pygit2.Repository, name: str)
     batch.mails.append((mail, references))
 
 
-def _remove(batch: _Batch, repository: pygit2.Repository, name: str, removed: pygit2.Blob) -> None:
+def _remove(batch: _Batch, commit: pygit2.Commit, removed: pygit2.Blob) -> None:
     """Take a mail out of the batch, and of what was read before. One that cannot be read was not read before either."""
     with contextlib.suppress(MailError):
-        key = _read(repository, name, removed).key
+        key = _read(commit, removed).key
         batch.mails = [(mail, references) for mail, references in batch.mails if mail.key != key]
         batch.removed.append(key)
 
 
-def _content(repository: pygit2.Repository, name: str, file: str) -> pygit2.Blob | None:
-    """A file of a commit; None where there is none. Raises KeyError or GitError where objects are missing."""
+def _commit(repository: pygit2.Repository, name: str) -> pygit2.Commit:
     commit = repository[name]
     assert isinstance(commit, pygit2.Commit)
+    return commit
+
+
+def _content(commit: pygit2.Commit, file: str) -> pygit2.Blob | None:
+    """A file of a commit; None where there is none. Raises KeyError or GitError where objects are missing."""
     if file not in commit.tree:
         return None
     found = commit.tree[file]
     return found if isinstance(found, pygit2.Blob) else None
 
 
-def _read(repository: pygit2.Repository, name: str, content: pygit2.Blob) -> Mail:
+def _read(commit: pygit2.Commit, content: pygit2.Blob) -> Mail:
     if content.size > SIZE_LIMIT:
         raise MailError("too large")
-    commit = repository[name]
-    assert isinstance(commit, pygit2.Commit)
     return parse_mail(content.data, Moment(commit.commit_time))
 
 
