@@ -165,24 +165,32 @@ def list_commits(
 
     Yields [id, parent, ...] as 20-byte ids. Raises RepositoryError when git cannot read the history.
     """
-    command = [git_program(), "-c", f"safe.directory={path}", "--git-dir", path]
-    command += ["rev-list", "--topo-order", "--parents", "--stdin"]
+    command = ["rev-list", "--topo-order", "--parents", "--stdin"]
     # git's own --since takes all that a commit with a wrong clock follows for old as well.
     oldest = datetime.fromisoformat(after).replace(tzinfo=UTC).timestamp() if after else None
     command += ["--timestamp"] if after else []
     wanted = "\n".join([*tips, *(f"^{commit}" for commit in exclude)]) + "\n"
+    unhex = bytes.fromhex
+    for line in list_lines(path, command, wanted):
+        parts = line.decode("ascii").split()
+        if oldest is None or int(parts.pop(0)) >= oldest:
+            yield [unhex(part) for part in parts]
+
+
+def list_lines(path: str, arguments: Sequence[str], given: str = "") -> Iterator[bytes]:
+    """The lines that git prints of the repository at `path`, with `given` as its input.
+
+    Raises RepositoryError when git cannot read the history.
+    """
+    command = [git_program(), "-c", f"safe.directory={path}", "--git-dir", path, *arguments]
     with subprocess.Popen(
         command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=git_environment()
     ) as process:
         assert process.stdin and process.stdout and process.stderr
         with contextlib.suppress(BrokenPipeError):
-            process.stdin.write(wanted.encode())
+            process.stdin.write(given.encode())
             process.stdin.close()
-        unhex = bytes.fromhex
-        for line in process.stdout:
-            parts = line.decode("ascii").split()
-            if oldest is None or int(parts.pop(0)) >= oldest:
-                yield [unhex(part) for part in parts]
+        yield from process.stdout
         complaint = process.stderr.read().decode(errors="replace").strip()
     if process.returncode:
         raise RepositoryError(
