@@ -7,11 +7,11 @@ import json
 import os
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from pathlib import Path
 
 from kminer import places
 from kminer.errors import KminerError
+from kminer.records import utc_now
 
 READ, INTERESTING, NOT_RELEVANT, IDEA, NOTE, TAKEN_BACK = (
     "read", "interesting", "not relevant", "idea", "note", "taken back",
@@ -122,7 +122,7 @@ def append(mark: Mark) -> Mark:
     A line that a kill left broken stays apart from it. Raises MarkError when it cannot be written.
     """
     file = own_file()
-    now = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    now = utc_now()
     dated = Mark(mark.source, mark.key, mark.mark, _whole(mark.note[:LONGEST_NOTE]), now)
     row = {"marked_at": now, "source": dated.source, "key": dated.key, "mark": dated.mark, "note": dated.note}
     line = json.dumps(row, ensure_ascii=False).encode() + b"\n"

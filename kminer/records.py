@@ -39,6 +39,11 @@ class Moment:
             return f"@{self.seconds} {self.offset}"
 
 
+def utc_now() -> str:
+    """The present moment, as ISO 8601 in UTC."""
+    return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
 def _datetime(seconds: int) -> datetime | None:
     try:
         return datetime(1970, 1, 1, tzinfo=UTC) + timedelta(seconds=seconds)

@@ -166,7 +166,7 @@ def day(monkeypatch: pytest.MonkeyPatch) -> Callable[[str], None]:
     """Sets the day on which syncs take place from then on."""
 
     def set_day(today: str) -> None:
-        monkeypatch.setattr(notes_module, "_now", lambda: f"{today}T12:00:00Z")
+        monkeypatch.setattr(notes_module, "utc_now", lambda: f"{today}T12:00:00Z")
 
     set_day("2024-01-01")
     return set_day

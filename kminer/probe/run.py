@@ -6,7 +6,6 @@ import json
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, astuple, dataclass
-from datetime import UTC, datetime
 
 from kminer import __version__
 from kminer.probe.answers import ABSENT, USE, Answer, decide, unknown
@@ -19,7 +18,7 @@ from kminer.probe.host import Environment, Host
 from kminer.probe.passive import PASSIVE
 from kminer.probe.refusals import filtered
 from kminer.probe.trials import TRIALS
-from kminer.records import Feature, Finding
+from kminer.records import Feature, Finding, utc_now
 
 SCHEMA = 1
 """Version of the JSON that a probe prints; raised when a key changes its meaning or goes."""
@@ -61,7 +60,7 @@ def probe(
         trials = [detector for detector in detectors if _kind(detector) in TRIALS]
         answers |= run_trials(trials, host, timeout=timeout, as_root_too=as_root_too)
     findings = tuple(decide(feature, _of(feature, answers, host)) for feature in wanted)
-    moment = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    moment = utc_now()
     return Probed(moment, host.environment, findings, time.monotonic() - started)
 
 

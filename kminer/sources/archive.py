@@ -9,7 +9,6 @@ import time
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from pathlib import Path
 
 import pygit2
@@ -21,7 +20,7 @@ from kminer.history.clone import update_clone
 from kminer.history.references import find_references
 from kminer.mails.message import SIZE_LIMIT, parse_mail
 from kminer.progress import Progress
-from kminer.records import Mail, Moment, Reference, Source
+from kminer.records import Mail, Moment, Reference, Source, utc_now
 from kminer.sources.git import Options, Summary
 from kminer.store import mails as store
 from kminer.store import reader, ties, writer
@@ -248,7 +247,7 @@ def _save_cursor(plan: _Plan, db: sqlite3.Connection, summary: Summary) -> None:
     before = 0 if plan.anew or plan.row is None else int(str(plan.row["commits"]))
     facts: dict[str, object] = {
         "location": str(plan.place), "definition": plan.definition, "since": None, "shallow": int(plan.shallow),
-        "commits": before + summary.read, "synced_at": datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
+        "commits": before + summary.read, "synced_at": utc_now(),
     }  # fmt: skip
     writer.save_cursor(db, plan.source.id, ((name, commit, commit) for name, commit in plan.refs.items()), facts)
     store.save_newest_mail(db, plan.source.id)

@@ -7,7 +7,7 @@ import sqlite3
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import UTC, date, datetime
+from datetime import date
 from pathlib import Path
 
 import pygit2
@@ -21,7 +21,7 @@ from kminer.history.pulls import find_brought
 from kminer.history.tracked import TrackedPaths
 from kminer.history.walk import SHARD_SIZE, Shard, walk
 from kminer.progress import Progress
-from kminer.records import Change, Classification, Item, Release, Source, TrackedPath
+from kminer.records import Change, Classification, Item, Release, Source, TrackedPath, utc_now
 from kminer.sources.staging import Staging
 from kminer.store import reader, ties, writer
 
@@ -321,7 +321,7 @@ def _store(
             "since": plan.since,
             "shallow": int(bool(plan.boundary)),
             "commits": _commits_known(plan, row, lineage, summary.read),
-            "synced_at": datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
+            "synced_at": utc_now(),
         }
         writer.save_cursor(db, source.id, ((r.name, r.object_id, r.commit) for r in plan.refs), facts)
         writer.optimise(db)

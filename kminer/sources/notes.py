@@ -8,14 +8,13 @@ import time
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from datetime import UTC, datetime
 from pathlib import Path
 
 from kminer import catalogue
 from kminer.errors import NotesError, UsageError
 from kminer.notes.telling import Teller, Versions
 from kminer.progress import Progress
-from kminer.records import Place, Reference, Source, ToldNote
+from kminer.records import Place, Reference, Source, ToldNote, utc_now
 from kminer.sources.getting import Getter, Got
 from kminer.sources.git import Options, Summary
 from kminer.sources.revisions import find_edited
@@ -64,7 +63,7 @@ def sync(source: Source, db: sqlite3.Connection, database: Path, options: Option
         progress.start(f"{source.id}: storing", None)
         facts: dict[str, object] = {
             "location": got.location, "definition": definition, "since": None, "shallow": 0,
-            "commits": len(cursor_now), "synced_at": _now(),
+            "commits": len(cursor_now), "synced_at": utc_now(),
         }  # fmt: skip
         with writer.transaction(db):
             ties.set_tied(db, ties.STALE)
@@ -75,10 +74,6 @@ def sync(source: Source, db: sqlite3.Connection, database: Path, options: Option
             writer.optimise(db)
     summary.seconds = time.monotonic() - started
     return summary
-
-
-def _now() -> str:
-    return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def _refuse_cut_pages(source: Source, got: Got, known: Mapping[str, str], standing: Mapping[str, int]) -> None:
@@ -149,7 +144,7 @@ def _compare(
 
     What stood under no version yet and is gone leaves no trace, as in a history.
     """
-    today = _now()[:10]
+    today = utc_now()[:10]
     before = store.read_places(db, source.id)
     told = {store.place_key(note): note for note in got.notes}
     first = not before

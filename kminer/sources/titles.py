@@ -10,12 +10,12 @@ import sqlite3
 import time
 import zlib
 from collections.abc import Iterator
-from datetime import UTC, date, datetime
+from datetime import date
 from pathlib import Path
 
 from kminer.errors import NotesError, UsageError
 from kminer.progress import Progress
-from kminer.records import Source
+from kminer.records import Source, utc_now
 from kminer.sources.git import Options, Summary
 from kminer.store import mails as store
 from kminer.store import reader, ties, writer
@@ -60,7 +60,7 @@ def sync(source: Source, db: sqlite3.Connection, database: Path, options: Option
     progress.start(f"{source.id}: reading titles", len(files))
     facts: dict[str, object] = {
         "location": str(place.absolute()), "definition": definition, "since": None, "shallow": 0,
-        "commits": len(files), "synced_at": datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
+        "commits": len(files), "synced_at": utc_now(),
     }  # fmt: skip
     with writer.transaction(db):
         ties.set_tied(db, ties.STALE)
