@@ -81,13 +81,7 @@ claim_rows AS (
                                                  AND (w.mechanism LIKE 'mgmt.%' OR w.mechanism = 'fs.driver'))
     GROUP BY q.id
 ),
-unmerged AS MATERIALIZED (
-    SELECT p.*, max(p.authors, (SELECT count(DISTINCT o.author_email) FROM series o
-                                WHERE p.kin <> '' AND (o.id = p.id OR instr(' ' || p.kin || ' ', ' ' || o.key || ' ') > 0)))
-                AS wanted_by
-    FROM series p JOIN sources s ON s.id = p.source
-    WHERE p.verdict = 'never merged' AND s.project = :project
-),
+unmerged AS MATERIALIZED (SELECT * FROM unmerged_series WHERE project = :project),
 series_of AS MATERIALIZED (
     SELECT series_id, group_concat(CASE axis WHEN 'mechanism' THEN label END, ' ') AS mechanisms,
            group_concat(CASE axis WHEN 'dimension' THEN label END, ' ') AS dimensions,

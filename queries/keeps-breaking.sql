@@ -14,12 +14,6 @@
 -- mended yet, so that young code looks better than it is. Much mended may mean much used and well looked after, not
 -- badly made.
 WITH
-picks AS MATERIALIZED (
-    SELECT b.change_id FROM refs b
-    JOIN changes c ON c.id = b.change_id
-    JOIN changes o ON o.source = c.source AND o.key = b.target
-    WHERE b.type = 'backport-of'
-),
 commits AS MATERIALIZED (
     SELECT c.id, c.source, c.key, c.date, c.author_date, c.title, c.first_final, k.change_id IS NOT NULL AS labelled,
            l.label AS kind, CAST(substr(coalesce(c.date, ''), 1, 4) AS INTEGER) >= :since AS asked

@@ -12,13 +12,7 @@
 -- series whose idea was merged under other titles and by other hands looks unmerged; `last_word` and the archive tell. What
 -- was never posted to an archive that is read is not seen, nor is what a maintainer refused off the list.
 WITH
-unmerged AS MATERIALIZED (
-    SELECT p.*, max(p.authors, (SELECT count(DISTINCT o.author_email) FROM series o
-                                WHERE p.kin <> '' AND (o.id = p.id OR instr(' ' || p.kin || ' ', ' ' || o.key || ' ') > 0)))
-                AS wanted_by
-    FROM series p JOIN sources s ON s.id = p.source
-    WHERE p.verdict = 'never merged' AND s.project = :project
-),
+unmerged AS MATERIALIZED (SELECT * FROM unmerged_series WHERE project = :project),
 wanted AS MATERIALIZED (
     SELECT * FROM unmerged WHERE postings >= :postings OR (rfc > 0 AND wanted_by >= :people)
 ),

@@ -16,15 +16,9 @@ cited AS (
 ),
 -- One change may have several of a resource's words.
 found AS MATERIALIZED (
-    SELECT DISTINCT f.resource, c.id, c.date, c.key,
-           CASE WHEN c.type IN ('patch', 'cover') THEN c.key ELSE substr(c.key, 1, 12) END AS short
-    FROM resource_changes f JOIN changes c ON c.id = f.change_id
-    WHERE c.reachable = 1 AND CAST(substr(coalesce(c.date, ''), 1, 4) AS INTEGER) >= :since
-          AND c.id NOT IN (SELECT change_id FROM off_topic)
-          AND (c.type <> 'note' OR EXISTS (SELECT 1 FROM note_places p WHERE p.change_id = c.id
-                                           AND (p.seen_until IS NULL OR p.gone = 'page removed')))
-          AND NOT EXISTS (SELECT 1 FROM refs b JOIN changes o ON o.source = c.source AND o.key = b.target
-                          WHERE b.change_id = c.id AND b.type = 'backport-of')
+    SELECT DISTINCT f.resource, c.id, c.date, c.key, c.short
+    FROM resource_changes f CROSS JOIN counted_changes c ON c.id = f.change_id
+    WHERE CAST(substr(coalesce(c.date, ''), 1, 4) AS INTEGER) >= :since
 ),
 newest AS (
     SELECT resource, short, date, count(*) OVER (PARTITION BY resource) AS n,

@@ -16,12 +16,6 @@
 -- old title is not known is not listed: nothing can be looked for. `kind` is that of the reverted commit, empty where it
 -- is not held or not labelled; maintenance is often a mere update of a dependency.
 WITH
-picks AS MATERIALIZED (
-    SELECT b.change_id FROM refs b
-    JOIN changes c ON c.id = b.change_id
-    JOIN changes o ON o.source = c.source AND o.key = b.target
-    WHERE b.type = 'backport-of'
-),
 commits AS MATERIALIZED (
     SELECT c.id, c.source, c.key, c.date, c.author_date, c.title, coalesce(c.first_final, c.first_rc) AS release,
            s.commit_url

@@ -19,12 +19,6 @@
 -- sources that begin in different years make steps. Years are not independent and some thirty mechanisms are tested at
 -- once: at 5 percent one or two verdicts are chance.
 WITH RECURSIVE
-picks AS MATERIALIZED (
-    SELECT b.change_id FROM refs b
-    JOIN changes c ON c.id = b.change_id
-    JOIN changes o ON o.source = c.source AND o.key = b.target
-    WHERE b.type = 'backport-of'
-),
 read AS MATERIALIZED (
     SELECT c.id, c.date, c.title, CASE WHEN c.type IN ('patch', 'cover') THEN c.key ELSE substr(c.key, 1, 12) END AS short,
            CAST(substr(c.date, 1, 4) AS INTEGER) AS year, k.change_id IS NOT NULL AS labelled

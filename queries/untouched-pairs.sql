@@ -18,12 +18,6 @@
 -- own dimension; UTS namespaces and block I/O have nothing to say to each other), and none is taken out for it. A note
 -- may tell of a commit that is counted, too. Labels miss some: a pair that was touched once may look untouched.
 WITH
-picks AS MATERIALIZED (
-    SELECT b.change_id FROM refs b
-    JOIN changes c ON c.id = b.change_id
-    JOIN changes o ON o.source = c.source AND o.key = b.target
-    WHERE b.type = 'backport-of'
-),
 read AS MATERIALIZED (
     SELECT c.id, c.date, CASE WHEN c.type IN ('patch', 'cover') THEN c.key ELSE substr(c.key, 1, 12) END AS short
     FROM sources s
