@@ -30,6 +30,9 @@ WIDE = 10_000
 _SHORT = 20
 """Characters up to which a column's cells are kept on one line."""
 
+_NARROW = 14
+"""Characters a column, with its border, below which a table is hard to read."""
+
 
 class Terminal:
     """The terminal: results go to standard output, all else to standard error."""
@@ -58,12 +61,18 @@ class Terminal:
         self.err.print(Text("error: ", "bold red") + Text(inert(text)), soft_wrap=True)
 
     def table(self, columns: Sequence[str], rows: Iterable[Sequence[object]], title: str = "", note: str = "") -> None:
-        """A table; numbers stand to the right. A terminal is spared empty columns, and links that stand beside ids."""
+        """A table; numbers stand to the right. A terminal is spared empty columns, and links that stand beside ids.
+
+        Where a terminal is too narrow for the columns, each row is shown as a record, a line a column.
+        """
         values = [[_cell(value) for value in row] for row in rows]
         shown = [index for index, column in enumerate(columns) if self.piped or _worth(column, index, columns, values)]
         table = Table(title=inert(title) or None, caption=note or None, title_justify="left", caption_justify="left")
         widths = {index: max([len(row[index]) for row in values] + [len(columns[index])]) for index in shown}
         roomy = sum(min(width, _SHORT) + 3 for width in widths.values()) < self.out.width
+        if values and not roomy and self.out.width < _NARROW * len(shown):
+            self._records([columns[index] for index in shown], [[row[i] for i in shown] for row in values], title, note)
+            return
         for index, width in widths.items():
             numeric = bool(values) and all(_is_number(row[index]) for row in values)
             table.add_column(
@@ -76,6 +85,22 @@ class Terminal:
         for row in values:
             table.add_row(*(Text(row[index]) for index in shown))
         self.out.print(table)
+
+    def _records(self, columns: Sequence[str], rows: Sequence[Sequence[str]], title: str, note: str) -> None:
+        """Rows below each other, without their empty cells."""
+        if title:
+            self.out.print(Text(inert(title), "italic"))
+        for number, row in enumerate(rows, 1):
+            self.out.print(Text(f"-- {number}", "dim"))
+            record = Table.grid(padding=(0, 2))
+            record.add_column(style="dim", overflow="fold")
+            record.add_column(overflow="fold")
+            for column, cell in zip(columns, row, strict=True):
+                if cell:
+                    record.add_row(Text(inert(column.replace("_", " "), keep="")), Text(cell))
+            self.out.print(record)
+        if note:
+            self.out.print(Text(note, "dim"))
 
     def json(self, value: object) -> None:
         """A JSON document."""

@@ -246,6 +246,23 @@ def test_a_table_fits_the_terminal(synced: Path, columns: int) -> None:
     assert max(len(line) for line in shown.splitlines()) <= columns
 
 
+def test_an_answer_too_wide_for_the_terminal_is_shown_as_records(synced: Path, tmp_path: Path) -> None:
+    """Each cell stands whole on a line with its column's name; empty ones are left out; a wide terminal has a table."""
+    cells = ", ".join(f"'value-{number}-of-many' AS column_{number}" for number in range(12))
+    file = tmp_path / "wide.sql"
+    file.write_text(f"-- title: Wide\n-- why: W\nSELECT {cells}, '' AS emptied, NULL AS missing FROM changes LIMIT 2\n")
+    code, written = on_a_terminal(command("--db", synced, "query", file), columns=100, NO_COLOR="1")
+    shown = re.sub(r"\x1b\[[0-9;]*m", "", written.decode())
+    assert code == 0, shown
+    lines = [line.rstrip() for line in shown.splitlines()]
+    assert [line for line in lines if line.startswith("-- ")] == ["-- 1", "-- 2"]
+    for number in range(12):
+        assert sum(line.split() == ["column", str(number), f"value-{number}-of-many"] for line in lines) == 2
+    assert "emptied" not in shown and "missing" not in shown and "2 rows" in shown and max(map(len, lines)) <= 100
+    _, written = on_a_terminal(command("--db", synced, "query", file), columns=400, NO_COLOR="1")
+    assert re.search(r"column 11 +┃", re.sub(r"\x1b\[[0-9;]*m", "", written.decode()))
+
+
 @pytest.mark.parametrize(
     "words",
     [
